@@ -1,0 +1,1 @@
+"""What both tiers are: one archive of DICOM objects and documents."""

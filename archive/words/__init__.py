@@ -1,0 +1,1 @@
+"""The Standard's vocabulary as types. Imports nothing of ours but :mod:`archive.errors`."""

@@ -1,0 +1,1 @@
+"""Promises, each with a real thing behind it."""
