@@ -1,5 +1,7 @@
 """Transfer syntaxes: which keep pixels exactly, and which an acceptor takes first."""
 
+from collections.abc import Sequence
+
 from archive.words.uids import Uid
 
 IMPLICIT_VR_LITTLE_ENDIAN = Uid("1.2.840.10008.1.2")
@@ -34,18 +36,23 @@ LOSSLESS_COMPRESSED = frozenset(
 """Encapsulated syntaxes from which every pixel comes back exactly (PS3.5 Annex A.4)."""
 
 
-def preferred(proposed: list[str]) -> str:
+_NATIVE_FIRST_TO_LAST = (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+
+
+def preferred(proposed: Sequence[str]) -> str:
     """Return the syntax to accept out of those proposed in one presentation context.
 
-    A lossless compressed one first, in the order proposed; else the first that is not Implicit
-    VR, since Explicit VR keeps what private elements are; else what there is.
+    A lossless compressed one first, in the order proposed; then native ones, Explicit VR before
+    Implicit, since Explicit VR keeps what private elements are; a lossy one only where nothing
+    else is proposed, so that no sender is led to compress with loss.
 
     ``proposed`` must not be empty (PS3.8 Section 9.3.2.2).
     """
-    for uid in proposed:
-        if uid in LOSSLESS_COMPRESSED:
-            return uid
-    for uid in proposed:
-        if uid != IMPLICIT_VR_LITTLE_ENDIAN:
-            return uid
-    return proposed[0]
+    lossless = [uid for uid in proposed if uid in LOSSLESS_COMPRESSED]
+    native = [uid for uid in _NATIVE_FIRST_TO_LAST if uid in proposed]
+    return (lossless + native + list(proposed))[0]
