@@ -1,0 +1,1 @@
+"""A stored instance and who asks, and what leaves for him."""
