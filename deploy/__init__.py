@@ -1,0 +1,1 @@
+"""How the store is put on machines; `region` is the whole of it on one machine."""
