@@ -5,6 +5,7 @@ was started by hand has neither variable, and both functions do nothing.
 """
 
 import atexit
+import fcntl
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ READY_FD = "IMAGESTORE_READY_FD"
 """The write end of a pipe that takes one JSON line: {"ports": {NAME: NUMBER}}."""
 
 
-def end_with_parent(*, grace_seconds: float = 5.0) -> None:
+def watch_parent(*, grace_seconds: float = 5.0) -> None:
     """End this process and its process group when its starter is gone, even by `kill -9`.
 
     Call it first thing in the main program. SIGTERM goes to the group at once, so that work in
@@ -60,7 +61,7 @@ def _kept_from_children(descriptor: int) -> int | None:
     try:
         if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             return None
-        os.set_inheritable(descriptor, False)
+        fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     except OSError:
         return None
     return descriptor

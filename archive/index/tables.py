@@ -158,6 +158,17 @@ identity_link = Table(
 )
 """An edge between two local patients, ``patient_a`` < ``patient_b``. A person is a component."""
 
+accession_alias = Table(
+    "accession_alias",
+    metadata,
+    Column("alias", String(16), primary_key=True),
+    _ref("custodian_id", "organisation.id"),
+    _ref("issuer_id", "assigning_authority.id", nullable=True),
+    Column("accession_number", String(64), nullable=False),
+    Index(None, "custodian_id", "accession_number"),
+)
+"""What another trust sees for an accession number, for good and in both directions."""
+
 # --- what is held ---------------------------------------------------------------------------
 
 study = Table(
