@@ -27,6 +27,7 @@ def watch_parent(*, grace_seconds: float = 5.0) -> None:
 
     Call it first thing in the main program. SIGTERM goes to the group at once, so that work in
     hand can be put down; SIGKILL follows after `grace_seconds`, and to what outlives this process.
+    A process that does not handle SIGTERM has nothing to put down: its group is killed at once.
     """
     pipe = _inherited_pipe(DEATH_PIPE)
     if pipe is None:
@@ -79,8 +80,9 @@ class _DeathWatch:
         while os.read(self.pipe, 1):
             pass
         self.orphaned.set()
-        _signal_own_group(signal.SIGTERM)
-        time.sleep(self.grace_seconds)
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            _signal_own_group(signal.SIGTERM)
+            time.sleep(self.grace_seconds)
         _signal_own_group(signal.SIGKILL)
 
     def leave_nobody_behind(self) -> None:
