@@ -1,0 +1,60 @@
+"""Files that are whole or absent after a power loss, and directories that remember them."""
+
+import os
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from archive.errors import StorageFailed
+
+PARTIAL_SUFFIX = ".partial"
+"""Files with this suffix were never finished: nothing reads them, and they may be removed."""
+
+
+def sync_directory(path: Path) -> None:
+    """Return when the names in the directory are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def ensure_directory(path: Path) -> None:
+    """Make the directory and its parents, each synced into the one above it."""
+    if path.is_dir():
+        return
+    ensure_directory(path.parent)
+    path.mkdir(mode=0o750, exist_ok=True)
+    sync_directory(path.parent)
+
+
+def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write the chunks under the name in one step: on return, and only then, it is on the disk.
+
+    They go to a partial file beside it first; an earlier file of the name is replaced. When
+    ``chunks`` raises, the name is as it was before.
+
+    Raises:
+        StorageFailed: the disk refused.
+    """
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}{PARTIAL_SUFFIX}")
+    try:
+        _write_synced(partial, chunks)
+        partial.rename(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise StorageFailed("A file could not be written durably.", errno=error.errno) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _write_synced(path: Path, chunks: Iterable[bytes]) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with open(os.open(path, flags, 0o640), "wb") as file:  # noqa: PTH123 - mode of the file
+        for chunk in chunks:
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
