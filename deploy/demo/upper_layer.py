@@ -57,6 +57,9 @@ class PduType(IntEnum):
     ABORT = 0x07
 
 
+PDU_TYPES = frozenset(PduType)
+
+
 class ItemType(IntEnum):
     """The first octet of an item within an A-ASSOCIATE PDU (PS3.8 Section 9.3.2, Annex D)."""
 
@@ -272,7 +275,7 @@ class Connection:
         """
         deadline = time.monotonic() + self._timeout
         kind, length = struct.unpack(">BxI", self._exactly(6, deadline))
-        if kind not in PduType or length > LONGEST_PDU:
+        if kind not in PDU_TYPES or length > LONGEST_PDU:
             raise ProtocolBroken(f"A PDU of type {kind:#04x} and {length} octets came.")
         body = self._exactly(length, deadline)
         if kind == PduType.ABORT:

@@ -12,6 +12,9 @@ from deploy.demo.upper_layer import PresentationContext
 
 PREAMBLE_LENGTH = 128
 PREFIX = b"DICM"
+FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
+"""What a file begins with that has no preamble."""
+
 META_GROUP = b"\x02\x00"
 
 MEDIA_STORAGE_SOP_CLASS_UID = 0x0002
@@ -151,8 +154,10 @@ def read_file_meta(stream: BinaryIO) -> FileMeta:
 
 
 def _start_of_meta(stream: BinaryIO) -> int:
+    """Return 132, or 0 where there is no preamble although DICM may stand at 128 by chance."""
     start = PREAMBLE_LENGTH + len(PREFIX)
-    return start if stream.read(start)[PREAMBLE_LENGTH:] == PREFIX else 0
+    head = stream.read(start)
+    return start if head[PREAMBLE_LENGTH:] == PREFIX and not head.startswith(FIRST_GROUPS) else 0
 
 
 def _meta_element(stream: BinaryIO, position: int) -> tuple[int, bytes, int] | None:
