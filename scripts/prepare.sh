@@ -18,7 +18,7 @@ readonly ROOT="$PWD"
 readonly VENV=".venv"
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK="# put here by $ROOT/scripts/prepare.sh while it installs"
-readonly MODULES="venv sqlite3 ssl ctypes"
+readonly MODULES=(venv sqlite3 ssl ctypes)
 readonly NOT_APT=69 # EX_UNAVAILABLE of sysexits.h: nothing was tried
 
 # Settings of another Python, or of another venv, must not reach this one.
@@ -148,20 +148,22 @@ install() {
 
 # Prints what the interpreter lacks, nothing when it will do; fails when it does not run at all.
 lacks() {
-    local modules="$MODULES"
-    [ "$USE_UV" = yes ] || modules="$modules ensurepip"
-    "$1" -I - $modules 2>/dev/null <<'PYTHON'
+    local modules=("${MODULES[@]}")
+    [ "$USE_UV" = yes ] || modules+=(ensurepip)
+    "$1" -I - "${modules[@]}" 2>/dev/null <<'PYTHON'
 import importlib
 import sys
 
 if sys.version_info < (3, 11):
     print("a version of 3.11 or later (it is %d.%d)" % sys.version_info[:2])
     sys.exit(0)
+missing = []
 for name in sys.argv[1:]:
     try:
         importlib.import_module(name)
     except ImportError:
-        print(name)
+        missing.append(name)
+print(*missing)
 PYTHON
 }
 
@@ -186,13 +188,13 @@ look_for_python() {
             FOUND_PYTHON="$candidate"
             return 0
         fi
-        note "$candidate lacks: $(echo $missing)"
+        note "$candidate lacks: $missing"
     done < <(candidates)
     return 1
 }
 
 find_python() {
-    say "Looking for Python 3.11 or later with $MODULES"
+    say "Looking for Python 3.11 or later with ${MODULES[*]}"
     if ! look_for_python; then
         install "Python" python3 python3-venv || true
         look_for_python || {
