@@ -63,7 +63,7 @@ def _kept_from_children(descriptor: int) -> int | None:
         if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             return None
         fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
-    except OSError:
+    except (OSError, OverflowError):
         return None
     return descriptor
 

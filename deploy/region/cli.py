@@ -1,8 +1,8 @@
 """`imagestore region up | down | status`."""
 
-import sys
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -54,6 +54,7 @@ def up(
         )
         if detach:
             start_detached(options)
+            typer.echo(f"The region is up: {RegionDirectory(options.directory).region}")
         else:
             _stay_up(options)
 
@@ -86,8 +87,19 @@ def _log_to_stderr() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_args: _StandardError(),
     )
+
+
+class _StandardError:
+    """Standard error that may be lost: a full disk or a closed terminal must not end the region."""
+
+    def msg(self, line: str) -> None:
+        """Write one line."""
+        with suppress(OSError):
+            os.write(2, f"{line}\n".encode("utf-8", "backslashreplace"))
+
+    debug = info = warning = error = msg
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from archive.process import DEATH_PIPE, READY_FD
 LOG_BYTES = 10_000_000
 """A log longer than this is put aside, over the one put aside before, when its process starts."""
 
-IMAGESTORE = (sys.executable, "-m", "deploy.command")
+IMAGESTORE: tuple[str, ...] = (sys.executable, "-m", "deploy.command")
 """How the region starts the programs of this distribution, its own supervisor among them."""
 
 _LEASH = Path(__file__).with_name("leash.py")

@@ -10,7 +10,7 @@ import os
 import select
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -226,7 +226,9 @@ class Supervisor:
 
     def _tell(self) -> None:
         wards = [ward.told() for ward in self._wards.values()]
-        write_status(self.directory.status, wards, ready=self._all_were_ready and not self._ending)
+        ready = self._all_were_ready and not self._ending
+        with suppress(OSError):  # a full disk must not end the region; the next move tells again
+            write_status(self.directory.status, wards, ready=ready)
 
 
 @contextmanager

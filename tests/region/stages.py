@@ -44,6 +44,18 @@ def marked_processes(mark: str) -> dict[int, str]:
     return {pid: command for pid, command in found.items() if command}
 
 
+def holders_of(path: Path) -> set[int]:
+    """Return the living processes that have the file open."""
+    return {int(link.parts[2]) for link in Path("/proc").glob("[0-9]*/fd/*") if _leads(link, path)}
+
+
+def _leads(link: Path, path: Path) -> bool:
+    try:
+        return link.readlink() == path
+    except OSError:
+        return False  # it has ended, or closed it, meanwhile
+
+
 class Stage:
     """A supervisor of a test's own children, as a process of its own."""
 
