@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import cast
 
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, exc, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -84,7 +84,7 @@ class Index:
         Raises:
             DatabaseUnavailable: the database did not answer.
         """
-        from archive.index.migrations.upgrade import upgrade  # noqa: PLC0415 - Alembic is heavy
+        from archive.index.migrations.upgrade import upgrade
 
         with _translated():
             upgrade(self._engine)
@@ -118,7 +118,7 @@ def _engine(url: str, clock: Clock) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _record: object) -> None:
-        _prepare_sqlite(connection, clock)
+        _prepare_sqlite(cast("sqlite3.Connection", connection), clock)
 
     @event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:
@@ -128,8 +128,7 @@ def _engine(url: str, clock: Clock) -> Engine:
     return engine
 
 
-def _prepare_sqlite(connection: Any, clock: Clock) -> None:
-    assert isinstance(connection, sqlite3.Connection)
+def _prepare_sqlite(connection: sqlite3.Connection, clock: Clock) -> None:
     connection.isolation_level = None
     connection.create_function("now_ms", 0, lambda: milliseconds(clock.now()))
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):

@@ -147,9 +147,7 @@ _STATUS_FORM = re.compile(r"(?:NSTS)?(0[1-8])", re.IGNORECASE)
 _HL7_NULL = '""'
 
 
-def parse_status(
-    text: str | None, *, absent: NhsStatus = NhsStatus.NOT_TRACED
-) -> StatusReading:
+def parse_status(text: str | None, *, absent: NhsStatus = NhsStatus.NOT_TRACED) -> StatusReading:
     """Read one repeat of PID-32: ``NSTS01`` to ``NSTS08`` or ``01`` to ``08``.
 
     ``absent`` is what silence means on this feed; a feed whose configuration asserts that it

@@ -11,11 +11,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _GROUPS = 3
-_COMPONENTS = 5
 _HL7_NULL = '""'
 
 _LETTERS_WITHOUT_DECOMPOSITION = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+    {
+        "ø": "o",
+        "ł": "l",
+        "đ": "d",
+        "ð": "d",
+        "ħ": "h",
+        "\u0131": "i",
+        "æ": "ae",
+        "œ": "oe",
+        "þ": "th",
+    }
 )
 _OPTIONAL_MARKS = re.compile(
     "[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670"
@@ -24,7 +33,10 @@ _OPTIONAL_MARKS = re.compile(
 """Latin, Greek and Cyrillic accents, Hebrew and Arabic points. The voicing marks of kana and the
 vowel signs of Indic scripts are letters to their readers and stay."""
 
-_APOSTROPHE_LETTERS = "`´ʹʻʼʽˈ"
+_APOSTROPHES = re.compile(r"[`\u00b4\u02b9\u02bb-\u02bd\u02c8]")
+"""What keyboards give for an apostrophe and Unicode counts as a letter or an accent."""
+
+_ASCII_PUNCTUATION = re.compile(r"[^a-z0-9*?]+")
 _WILDCARDS = "*?"
 
 
@@ -50,8 +62,9 @@ class PersonName:
         """Read a decoded PN value; what is beyond five components or three groups is dropped."""
         groups = [group.strip() for group in text.split("=")]
         alphabetic, ideographic, phonetic, *_ = [*groups, "", "", ""]
-        components = [part.strip() for part in alphabetic.split("^")][:_COMPONENTS]
-        return cls(*components, ideographic=ideographic, phonetic=phonetic)
+        components = [part.strip() for part in alphabetic.split("^")]
+        family, given, middle, prefix, suffix, *_ = [*components, "", "", "", "", ""]
+        return cls(family, given, middle, prefix, suffix, ideographic, phonetic)
 
     @classmethod
     def from_xpn(cls, components: Sequence[str]) -> "PersonName":
@@ -69,7 +82,7 @@ class PersonName:
         """Return the PN value, trailing empty components and groups left out."""
         names = (self.family, self.given, self.middle, self.prefix, self.suffix)
         alphabetic = "^".join(_without_delimiters(name) for name in names).rstrip("^")
-        return "=".join((alphabetic, self.ideographic, self.phonetic)).rstrip("=")
+        return f"{alphabetic}={self.ideographic}={self.phonetic}".rstrip("=")
 
     @property
     def is_placeholder(self) -> bool:
@@ -106,8 +119,9 @@ def _counts(character: str) -> bool:
 
 
 def _squeeze(component: str) -> str:
-    plain = component.translate(dict.fromkeys(map(ord, _APOSTROPHE_LETTERS)))
-    return "".join(filter(_counts, fold(plain)))
+    if component.isascii():
+        return _ASCII_PUNCTUATION.sub("", component.lower())
+    return "".join(filter(_counts, fold(_APOSTROPHES.sub("", component))))
 
 
 def match_form(text: str) -> str:
@@ -193,21 +207,20 @@ def _glob(pattern: str, text: str) -> bool:
 
 # --- comparing records ----------------------------------------------------------------------
 
-_PARTICLES = frozenset(
-    (
-        "o mc mac van von der den de del di da das dos du la le el al ul bin ibn ben st ter ten "
-        "della dalla abu"
-    ).split()
-)
+# fmt: off
+_PARTICLES = frozenset({
+    "o", "mc", "mac", "van", "von", "der", "den", "ter", "ten", "de", "del", "della", "dalla", "di",
+    "da", "das", "dos", "du", "la", "le", "el", "al", "ul", "bin", "ibn", "ben", "abu", "st",
+})
 """Words of a surname that belong to the one that follows: Mc Donald, van der Berg."""
 
-_PLACEHOLDERS = frozenset(
-    (
-        "unknown unk unidentified notknown nk noname unnamed anonymous anon fnu lnu trauma resus "
-        "majax majorincident baby babyboy babygirl babyof infant newborn neonate stillborn twin "
-        "triplet boy girl male female"
-    ).split()
-)
+_PLACEHOLDERS = frozenset({
+    "unknown", "unk", "unidentified", "notknown", "nk", "noname", "unnamed", "anonymous", "anon",
+    "fnu", "lnu", "trauma", "resus", "majax", "majorincident", "baby", "babyboy", "babygirl",
+    "babyof", "infant", "newborn", "neonate", "stillborn", "twin", "triplet", "boy", "girl",
+    "male", "female",
+})
+# fmt: on
 
 _MAC = re.compile(r"^mac(?=\w{3})")
 _DIGITS = re.compile(r"\d+")
@@ -249,10 +262,10 @@ def is_placeholder(component: str) -> bool:
 
     A real name among them (there are people called Baby) only costs a person's look.
     """
-    if not component.strip():
-        return False
     letters = _DIGITS.sub("", _squeeze(component)).strip(_WILDCARDS)
-    if not letters or (len(letters) >= _PADDING_LENGTH and len(set(letters)) == 1):
+    if not letters:
+        return bool(component.strip())
+    if (len(letters) >= _PADDING_LENGTH and len(set(letters)) == 1) or letters in _PLACEHOLDERS:
         return True
-    known = {letters, *(_DIGITS.sub("", word) for word in words(component))}
-    return not known.isdisjoint(_PLACEHOLDERS) or fold(component).lstrip().startswith("b/o")
+    parts = words(_DIGITS.sub("", component))
+    return not _PLACEHOLDERS.isdisjoint(parts) or fold(component).lstrip().startswith("b/o")

@@ -1,0 +1,143 @@
+"""Append-only journals, rows for a person to look at, and counts.
+
+Each journal is a chain per (kind, organisation): an entry's ``chain`` is the SHA-256 of the chain
+before it, its number, time, subject and body, so that a changed or missing entry shows.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from archive.clock import from_milliseconds
+from archive.index import tables
+from archive.index.directory import ensure_organisation
+from archive.index.engine import serialise
+
+_START = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One entry of a journal."""
+
+    seq: int
+    at_ms: int
+    subject: str
+    body: bytes
+
+
+def append(
+    conn: Connection, *, kind: str, organisation: str, subject: str, body: bytes, at_ms: int
+) -> int:
+    """Add an entry and return its number, from 1 without gaps in (kind, organisation)."""
+    organisation_id = ensure_organisation(conn, organisation)
+    serialise(conn, "journal", kind, organisation)
+    last_seq, last_chain = _last(conn, kind, organisation_id)
+    entry = JournalEntry(seq=last_seq + 1, at_ms=at_ms, subject=subject, body=body)
+    conn.execute(
+        insert(tables.journal).values(
+            kind=kind,
+            organisation_id=organisation_id,
+            seq=entry.seq,
+            at=at_ms,
+            subject=subject,
+            body=body,
+            chain=_chain(last_chain, entry),
+        )
+    )
+    return entry.seq
+
+
+def entries(
+    conn: Connection, *, kind: str, organisation: str, after: int = 0
+) -> Iterator[JournalEntry]:
+    """Yield a journal's entries in order, those with a number above ``after``."""
+    columns = tables.journal.c
+    query = (
+        select(columns.seq, columns.at, columns.subject, columns.body)
+        .where(columns.kind == kind, columns.seq > after)
+        .where(columns.organisation_id == ensure_organisation(conn, organisation))
+        .order_by(columns.seq)
+    )
+    for row in conn.execute(query):
+        yield JournalEntry(seq=row.seq, at_ms=row.at, subject=row.subject, body=row.body)
+
+
+def journal_holds(conn: Connection, *, kind: str, organisation: str, subject: str) -> bool:
+    """Tell whether a journal has an entry about ``subject``."""
+    columns = tables.journal.c
+    query = select(columns.seq).where(
+        columns.kind == kind,
+        columns.subject == subject,
+        columns.organisation_id == ensure_organisation(conn, organisation),
+    )
+    return conn.execute(query.limit(1)).first() is not None
+
+
+def chain_is_whole(conn: Connection, *, kind: str, organisation: str) -> bool:
+    """Tell whether every entry of a journal still follows from the one before it."""
+    chain = _START
+    columns = tables.journal.c
+    organisation_id = ensure_organisation(conn, organisation)
+    query = select(tables.journal).where(
+        columns.kind == kind, columns.organisation_id == organisation_id
+    )
+    for number, row in enumerate(conn.execute(query.order_by(columns.seq)), start=1):
+        entry = JournalEntry(seq=number, at_ms=row.at, subject=row.subject, body=row.body)
+        chain = _chain(chain, entry)
+        if row.seq != number or row.chain != chain:
+            return False
+    return True
+
+
+def data_quality(
+    conn: Connection, *, organisation: str, code: str, sentence: str, subject: str, at_ms: int
+) -> None:
+    """Write a row for a person to look at. ``subject`` is a key, never a patient's number."""
+    conn.execute(
+        insert(tables.data_quality).values(
+            organisation_id=ensure_organisation(conn, organisation),
+            code=code,
+            sentence=sentence,
+            subject=subject[:200],
+            at=at_ms,
+        )
+    )
+
+
+def tally(conn: Connection, name: str, count: int, at_ms: int) -> None:
+    """Add to the day's count of ``name``."""
+    day = from_milliseconds(at_ms).date().isoformat()
+    columns = tables.tally.c
+    row = (columns.day == day, columns.name == name)
+    serialise(conn, "tally", day, name)
+    more = update(tables.tally).where(*row).values(count=columns.count + count)
+    if conn.execute(more).rowcount == 0:
+        conn.execute(insert(tables.tally).values(day=day, name=name, count=count))
+
+
+def tallies(conn: Connection) -> dict[str, int]:
+    """Return every count, over all days."""
+    columns = tables.tally.c
+    query = select(columns.name, func.sum(columns.count).label("total")).group_by(columns.name)
+    return {row.name: int(row.total) for row in conn.execute(query)}
+
+
+def _last(conn: Connection, kind: str, organisation_id: int) -> tuple[int, bytes]:
+    columns = tables.journal.c
+    row = conn.execute(
+        select(columns.seq, columns.chain)
+        .where(columns.kind == kind, columns.organisation_id == organisation_id)
+        .order_by(columns.seq.desc())
+        .limit(1)
+    ).first()
+    return (0, _START) if row is None else (row.seq, row.chain)
+
+
+def _chain(before: bytes, entry: JournalEntry) -> bytes:
+    digest = hashlib.sha256(before)
+    digest.update(f"{entry.seq}\n{entry.at_ms}\n{len(entry.subject)}\n{entry.subject}".encode())
+    digest.update(entry.body)
+    return digest.digest()
