@@ -174,7 +174,7 @@ candidates() {
     fi
     local name
     for name in python3.11 python3 python3.12 python3.13 /usr/bin/python3.11 /usr/bin/python3; do
-        command -v "$name" || true
+        if "$name" -V >/dev/null 2>&1; then command -v "$name"; fi
     done | awk '!seen[$0]++'
 }
 
@@ -183,7 +183,7 @@ look_for_python() {
     local candidate missing
     FOUND_PYTHON=""
     while read -r candidate; do
-        missing="$(lacks "$candidate")" || continue
+        missing="$(lacks "$candidate")" || missing="what it takes to run at all"
         if [ -z "$missing" ]; then
             FOUND_PYTHON="$candidate"
             return 0
@@ -196,7 +196,7 @@ look_for_python() {
 find_python() {
     say "Looking for Python 3.11 or later with ${MODULES[*]}"
     if ! look_for_python; then
-        install "Python" python3 python3-venv || true
+        [ -n "${PYTHON:-}" ] || install "Python" python3 python3-venv || true
         look_for_python || {
             note "no Python here will do; Debian 12's python3 with python3-venv would"
             exit 1
