@@ -1,0 +1,1 @@
+"""Who is who across trusts: links between local patients, by rule or by a person."""

@@ -1,0 +1,1 @@
+"""The rules by which two trusts' records become one person's."""
