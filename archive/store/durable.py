@@ -52,9 +52,7 @@ def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
 
 
 def _write_synced(path: Path, chunks: Iterable[bytes]) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with open(os.open(path, flags, 0o640), "wb") as file:  # noqa: PTH123 - mode of the file
-        for chunk in chunks:
-            file.write(chunk)
+    with path.open("xb") as file:
+        file.writelines(chunks)
         file.flush()
         os.fsync(file.fileno())

@@ -29,6 +29,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from archive.errors import PackMalformed
 from archive.store.canonical import INTEGER_LIMIT, Fields, decode, encode
@@ -63,6 +64,7 @@ class Member:
     sop_instance_uid: str
     transfer_syntax: str
     instance_number: str
+    """ASCII, at most 64 characters; empty when the object has none that is."""
     sha256: bytes
     size: int
     """Octets of the Data Set, or of the document."""
@@ -147,16 +149,41 @@ class Manifest:
 
     def packed(self) -> bytes:
         """Return the compact form for an index row (see :mod:`archive.store.packed`)."""
-        raise NotImplementedError
+        columns: dict[str, object] = {
+            name: [getattr(member, name) for member in self.members] for name in _COLUMNS
+        }
+        head = [self.kind.value, self.study_instance_uid, self.series_instance_uid]
+        return pack_columns([member.sha256 for member in self.members], {**columns, "of": head})
 
     @classmethod
     def unpacked(cls, octets: bytes) -> "Manifest":
-        """Return the manifest of :meth:`packed`; PackMalformed otherwise."""
-        raise NotImplementedError
+        """Return the manifest of :meth:`packed`.
+
+        Raises:
+            PackMalformed: not that form.
+        """
+        digests, columns = unpack_columns(octets)
+        fields = Fields(columns, *_COLUMNS, "of")
+        rows = zip(digests, *(fields.array(name) for name in _COLUMNS), strict=True)
+        try:
+            members = tuple(_unpacked_member(sha256, values) for sha256, *values in rows)
+            kind, study, series = fields.array("of")
+        except ValueError as error:
+            raise PackMalformed("The columns of a packed manifest differ in length.") from error
+        return cls(str(study), str(series), _kind(str(kind)), members)
 
 
 _KEYS = ("version", "kind", "study_instance_uid", "series_instance_uid", "members")
 _TEXTS = ("instance_number", "sop_class_uid", "sop_instance_uid", "transfer_syntax")
+
+
+_COLUMNS = (*_TEXTS, "size")
+
+
+def _unpacked_member(sha256: bytes, values: list[object]) -> Member:
+    fields = Fields(dict(zip(_COLUMNS, values, strict=True)), *_COLUMNS)
+    texts = {name: fields.text(name) for name in _TEXTS}
+    return Member(**texts, sha256=sha256, size=fields.number("size"))
 
 
 def _fields(member: Member) -> dict[str, object]:
@@ -180,8 +207,8 @@ def _kind(text: str) -> PackKind:
 def _check(member: Member, kind: PackKind) -> None:
     if not _well_named(member, kind):
         raise PackMalformed("A member's UIDs or transfer syntax are not well built.")
-    if len(member.instance_number) > _TEXT_LIMIT:
-        raise PackMalformed("A member's instance number is too long.")
+    if len(member.instance_number) > _TEXT_LIMIT or not member.instance_number.isascii():
+        raise PackMalformed("A member's instance number is too long, or not ASCII.")
     if len(member.sha256) != hashlib.sha256().digest_size or not 0 <= member.size < INTEGER_LIMIT:
         raise PackMalformed("A member's digest or size is out of range.", size=member.size)
 
@@ -196,6 +223,6 @@ def _well_named(member: Member, kind: PackKind) -> bool:
 
 
 def _check_order(members: tuple[Member, ...]) -> None:
-    for before, after in zip(members, members[1:], strict=False):
+    for before, after in pairwise(members):
         if before.order >= after.order:
             raise PackMalformed("Members are out of order, or one is there twice.")

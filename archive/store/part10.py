@@ -101,7 +101,8 @@ def _meta_element_length(head: bytes, at: int) -> int | None:
     if group != _GROUP or not vr.isalpha() or not vr.isupper():
         return None
     if vr not in _LONG_VRS:
-        return _SHORT.size + length
+        return _SHORT.size + int(length)
     if len(head) - at < _LONG.size:
         raise DataSetUnreadable("The File Meta Information is torn.", offset=at)
-    return _LONG.size + int(_LONG.unpack_from(head, at)[4])
+    long_length: int = _LONG.unpack_from(head, at)[4]
+    return _LONG.size + long_length

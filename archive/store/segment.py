@@ -1,4 +1,4 @@
-"""The octets of a spool segment: what one association or MLLP connection leaves on the disk.
+r"""The octets of a spool segment: what one association or MLLP connection leaves on the disk.
 
 A segment is a file ``NAME.open`` while it is written, ``NAME.ready`` when it may be read. NAME is
 16 hexadecimal digits of the time of creation (milliseconds since 1970, UTC) and 16 of chance, so
@@ -8,7 +8,7 @@ Head of the segment, 32 octets:
 
 | at | octets | what                                                                        |
 | -- | ------ | --------------------------------------------------------------------------- |
-| 0  | 8      | ``RISSEG1\\n``: the format of everything in the file                         |
+| 0  | 8      | ``RISSEG1\n``: the format of everything in the file                          |
 | 8  | 8      | time of creation, as in the name                                            |
 | 16 | 8      | chance, as in the name                                                      |
 | 24 | 4      | zero                                                                        |
@@ -34,7 +34,7 @@ Body: the Part 10 octets of an instance, or an HL7 message as it came. Trailer, 
 | -- | ------ | --------------------------------------------------------------------------- |
 | 0  | 4      | CRC-32 of the body                                                          |
 | 4  | 4      | sequence, again                                                             |
-| 8  | 8      | ``RCOMMIT\\n``                                                               |
+| 8  | 8      | ``RCOMMIT\n``                                                                |
 
 The seed ties a record to its segment: what an earlier file left in the same disk blocks never
 verifies here. A later format, or another kind of record, has another first line in the head;

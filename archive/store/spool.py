@@ -7,7 +7,7 @@ States of a segment::
 
     (none) --append--> NAME.open, locked --hand over--> NAME.ready --delete--> (none)
                             |
-                            +-- write or sync failed, or the writer died: lock free
+                            +-- write or sync failed, or the writer died: the lock is free
                                   --recover--> NAME.ready, cut behind its last verified record
 """
 
@@ -15,23 +15,18 @@ import os
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from archive.clock import Clock, milliseconds
-from archive.errors import (
-    DiskFloorReached,
-    NotFound,
-    SegmentClosed,
-    StorageFailed,
-    TornRecord,
-)
-from archive.store.disk import Disk, Handle, Octets
+from archive.errors import DiskFloorReached, NotFound, StorageFailed, TornRecord
+from archive.store.disk import Disk, Octets
+from archive.store.durable import sync_directory
+from archive.store.recovery import OPEN, READY, Recovery, recover_segment
 from archive.store.segment import (
     CHUNK,
-    HEAD_LENGTH,
     Envelope,
     Record,
     RecordKind,
@@ -42,14 +37,32 @@ from archive.store.segment import (
     segment_name,
 )
 
-OPEN = ".open"
-READY = ".ready"
+__all__ = ["Recovery", "SegmentWriter", "Spool", "SpoolReader"]
+
 ROLLOVER_BYTES = 64 * 1024 * 1024
 """A segment this long is handed over, so that intake need not wait for the association's end."""
 
+_CREATE_ATTEMPTS = 5
+"""Recovery may take a file between its creation and its lock; it will not take five."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """Where and by which rules segments are written."""
+
+    directory: Path
+    disk: Disk
+    clock: Clock
+    floor_bytes: int
+    rollover_bytes: int
+
 
 class Spool:
-    """A directory of segments, for those who write."""
+    """A directory of segments, for those who write.
+
+    Raises:
+        StorageFailed: the directory cannot be made.
+    """
 
     def __init__(
         self,
@@ -60,51 +73,177 @@ class Spool:
         floor_bytes: int,
         rollover_bytes: int = ROLLOVER_BYTES,
     ) -> None:
-        raise NotImplementedError
+        self._ground = _Ground(directory, disk, clock, floor_bytes, rollover_bytes)
+        self._writing = _Writing()
+        with _translated():
+            disk.make_directory(directory)
 
     def writer(self) -> "SegmentWriter":
         """Return a writer for one association or MLLP connection. Nothing is opened yet."""
-        raise NotImplementedError
+        return SegmentWriter(self._ground, self._writing)
 
     def hand_over_quiet(self, seconds: float) -> int:
         """Hand over the segments of writers that have appended nothing for so long.
 
         Returns how many. A timer calls it, so that an association held open delays nobody; a
-        writer that is appending at this moment is not waited for.
+        writer that is appending at this moment is not waited for. With 0 it is for the end of
+        the process.
         """
-        raise NotImplementedError
+        before = self._ground.clock.monotonic() - seconds
+        return sum(writer.hand_over_if_idle(before) for writer in self._writing.all())
 
 
 class SegmentWriter:
     """Appends records; used by one thread at a time, while a timer may hand over."""
+
+    def __init__(self, ground: _Ground, writing: "_Writing") -> None:
+        self._ground = ground
+        self._writing = writing
+        self._lock = threading.Lock()
+        self._segment: _OpenSegment | None = None
+        self._appended_at = 0.0
 
     def append(self, kind: RecordKind, envelope: Envelope, body: Sequence[Octets]) -> None:
         """Append one record. On return it is on the disk, and stays there through power loss.
 
         Raises:
             DiskFloorReached: too little would stay free; not one byte was written.
-            StorageFailed: the write or the sync failed. Nothing of the record will come back
-                as a record that was promised; the next append begins a new segment.
+            StorageFailed: the write or the sync failed, and is not tried again. The segment is
+                closed for good; the next append begins a new one.
         """
-        raise NotImplementedError
+        octets = envelope.encoded()
+        with _translated(), self._lock:
+            self._check_floor(len(octets) + sum(len(part) for part in body))
+            self._append(kind, octets, body)
+            self._appended_at = self._ground.clock.monotonic()
 
     def hand_over(self) -> None:
         """Let readers have the segment; the next append begins a new one. Never fails."""
-        raise NotImplementedError
+        with self._lock:
+            self._hand_over()
+
+    def hand_over_if_idle(self, before: float) -> bool:
+        """Hand over when the last append was not after ``before``, in the clock's monotonic time.
+
+        Returns whether there was something to hand over. Does not wait for an append.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            idle = self._segment is not None and self._appended_at <= before
+            if idle:
+                self._hand_over()
+            return idle
+        finally:
+            self._lock.release()
+
+    def _check_floor(self, needed: int) -> None:
+        free = self._ground.disk.free_bytes(self._ground.directory)
+        floor = self._ground.floor_bytes
+        if free - needed < floor:
+            raise DiskFloorReached(
+                "The spool's disk is at its floor.", free=free, needed=needed, floor=floor
+            )
+
+    def _append(self, kind: RecordKind, envelope: bytes, body: Sequence[Octets]) -> None:
+        segment = self._segment or self._begin()
+        try:
+            segment.append(kind, envelope, body)
+        except BaseException:
+            self._forget()
+            raise
+        if segment.length >= self._ground.rollover_bytes:
+            self._hand_over()
+
+    def _begin(self) -> "_OpenSegment":
+        self._segment = _begin_segment(self._ground)
+        self._writing.add(self)
+        return self._segment
+
+    def _hand_over(self) -> None:
+        if self._segment is not None:
+            self._segment.hand_over()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._segment = None
+        self._writing.discard(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """What became of a segment whose writer died."""
+class _Writing:
+    """The writers with a segment open. They are kept here even when their owner forgot them."""
 
-    name: str
-    records: int
-    """Verified records, handed over. With none the file was removed."""
-    cut: int
-    """Octets behind the last verified record, which were dropped."""
-    damaged: bool
-    """Behind the cut a record verified: the disk has harmed what was acknowledged. Everything
-    from the cut on is kept as ``NAME.damaged`` for a person to look at."""
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._writers: set[SegmentWriter] = set()
+
+    def add(self, writer: SegmentWriter) -> None:
+        with self._lock:
+            self._writers.add(writer)
+
+    def discard(self, writer: SegmentWriter) -> None:
+        with self._lock:
+            self._writers.discard(writer)
+
+    def all(self) -> list[SegmentWriter]:
+        with self._lock:
+            return list(self._writers)
+
+
+class _OpenSegment:
+    """One segment while it is written: usable until its first failure."""
+
+    def __init__(self, ground: _Ground, name: str) -> None:
+        self._disk = ground.disk
+        self._name = name
+        self._path = ground.directory / (name + OPEN)
+        self._handle = ground.disk.create(self._path)
+        self._records = 0
+        self.length = 0
+
+    def append(self, kind: RecordKind, envelope: bytes, body: Sequence[Octets]) -> None:
+        """Write and sync one record; whatever goes wrong ends the segment."""
+        try:
+            parts = record_parts(
+                name=self._name, sequence=self._records + 1, kind=kind, envelope=envelope, body=body
+            )
+            self._write_synced(parts if self._records else [segment_head(self._name), *parts])
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _write_synced(self, parts: Sequence[Octets]) -> None:
+        self._handle.write(parts)
+        self._handle.sync()
+        if not self._records:
+            self._disk.sync_directory(self._path.parent)
+        self._records += 1
+        self.length += sum(len(part) for part in parts)
+
+    def hand_over(self) -> None:
+        """Give the file the name that readers look for; where that fails, recovery will."""
+        with suppress(OSError):
+            self._disk.rename(self._path, self._path.with_suffix(READY))
+        self._close()
+
+    def _abandon(self) -> None:
+        """Drop what was not acknowledged, if the disk still can, and leave the rest to recovery."""
+        with suppress(OSError):
+            self._handle.truncate(self.length)
+        self._close()
+
+    def _close(self) -> None:
+        with suppress(OSError):
+            self._handle.close()
+
+
+def _begin_segment(ground: _Ground) -> _OpenSegment:
+    for _ in range(_CREATE_ATTEMPTS):
+        created_ms = milliseconds(ground.clock.now())
+        name = segment_name(created_ms=created_ms, chance=secrets.randbits(64))
+        with suppress(BlockingIOError):
+            return _OpenSegment(ground, name)
+    raise StorageFailed("No new segment could be locked.")
 
 
 class SpoolReader:
@@ -115,34 +254,92 @@ class SpoolReader:
 
     def ready(self) -> list[str]:
         """Return the names of the segments handed over, oldest first."""
-        raise NotImplementedError
+        return self._named(READY)
 
     def recover(self) -> list[Recovery]:
         """Take over the segments whose writer is gone. Call it in every round, not once.
 
         A writer that failed leaves its segment to this, too. A segment whose writer lives is
         never touched. Records that come back are on the disk when this returns.
-        """
-        raise NotImplementedError
-
-    def records(self, name: str) -> Iterator[Record]:
-        """Yield the verified records of a segment that was handed over.
 
         Raises:
-            NotFound: no such segment.
-            TornRecord: the disk has harmed it since.
+            StorageFailed: the disk refused for some segment; the others have been taken over.
         """
-        raise NotImplementedError
+        recoveries, failures = [], []
+        for name in self._named(OPEN):
+            try:
+                with _translated():
+                    recoveries.append(recover_segment(self._directory, name))
+            except StorageFailed as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+        return [recovery for recovery in recoveries if recovery is not None]
+
+    def records(self, name: str) -> Iterator[Record]:
+        """Return the verified records of a segment that was handed over.
+
+        Raises:
+            NotFound: no such segment; at the call.
+            TornRecord: the disk has harmed it since; when that record's turn comes.
+        """
+        return _closing_scan(self._opened(name), name)
 
     def read(self, name: str, *, offset: int, length: int) -> Iterator[bytes]:
         """Return octets in chunks of at most 1 MiB.
 
         Raises:
             NotFound: no such segment; at the call, not at the first chunk.
-            TornRecord: the segment ends before the range does.
+            TornRecord: the segment ends before the range does; at the call.
         """
-        raise NotImplementedError
+        file = self._opened(name)
+        if not 0 <= offset <= offset + length <= os.fstat(file.fileno()).st_size:
+            file.close()
+            raise TornRecord("The segment ends before the range.", segment=name, offset=offset)
+        return _chunks(file, offset, offset + length)
 
     def delete(self, name: str) -> None:
         """Remove a segment, durably. One that is gone is no error."""
-        raise NotImplementedError
+        with _translated():
+            self._path(name).unlink(missing_ok=True)
+            sync_directory(self._directory)
+
+    def _named(self, suffix: str) -> list[str]:
+        names = (path.stem for path in self._directory.glob("*" + suffix))
+        return sorted(name for name in names if is_segment_name(name))
+
+    def _path(self, name: str) -> Path:
+        if not is_segment_name(name):
+            raise NotFound("No segment can have this name.", segment=name[:80])
+        return self._directory / (name + READY)
+
+    def _opened(self, name: str) -> BinaryIO:
+        path = self._path(name)
+        with _translated():
+            try:
+                return path.open("rb", buffering=0)
+            except FileNotFoundError as error:
+                raise NotFound("No such segment was handed over.", segment=name) from error
+
+
+def _closing_scan(file: BinaryIO, name: str) -> Iterator[Record]:
+    with file, _translated():
+        yield from scan(file, name)
+
+
+def _chunks(file: BinaryIO, at: int, end: int) -> Iterator[bytes]:
+    with file, _translated():
+        while at < end:
+            chunk = os.pread(file.fileno(), min(CHUNK, end - at), at)
+            if not chunk:
+                raise TornRecord("The segment has become shorter.", offset=at)
+            at += len(chunk)
+            yield chunk
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageFailed("The spool's disk refused.", errno=error.errno) from error
