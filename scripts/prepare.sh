@@ -195,15 +195,14 @@ look_for_python() {
 
 find_python() {
     say "Looking for Python 3.11 or later with ${MODULES[*]}"
-    if ! look_for_python; then
-        [ -n "${PYTHON:-}" ] || install "Python" python3 python3-venv || true
-        look_for_python || {
-            note "no Python here will do; Debian 12's python3 with python3-venv would"
-            exit 1
-        }
+    if ! look_for_python && ! { [ -z "${PYTHON:-}" ] && install_python; }; then
+        note "no Python here will do; Debian 12's python3 with python3-venv would"
+        exit 1
     fi
     note "$FOUND_PYTHON, $("$FOUND_PYTHON" -V)"
 }
+
+install_python() { install "Python" python3 python3-venv && look_for_python; }
 
 # --- .venv ---
 
