@@ -1,5 +1,6 @@
 """The database as the archive uses it: short transactions, its own clock, our own errors."""
 
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,10 +85,13 @@ class Index:
         Raises:
             DatabaseUnavailable: the database did not answer.
         """
+        from archive.index.members import make_hash_key
         from archive.index.migrations.upgrade import upgrade
 
         with _translated():
             upgrade(self._engine)
+        with self.writing() as conn:
+            make_hash_key(conn, secrets.token_bytes(32))
 
     def close(self) -> None:
         """Close every pooled connection."""

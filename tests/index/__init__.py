@@ -1,0 +1,1 @@
+"""Promises of the rows: registering, matching, identities, states, custody."""
