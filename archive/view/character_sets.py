@@ -10,7 +10,8 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
 from archive.errors import DataSetUnreadable
-from archive.view.elements import Form
+from archive.view.elements import Feed, Form, spans
+from archive.view.sameness import same_elements
 
 UNICODE = "ISO_IR 192"
 """Unicode in UTF-8 (PS3.3 Section C.12.1.1.2)."""
@@ -52,10 +53,16 @@ def _fits(text: str, encoding: str) -> bool:
 def in_unicode(octets: bytes, form: Form) -> bytes:
     """Return coded elements with every text in ISO_IR 192, all other values as they were.
 
+    Where every text is ASCII, that is the new (0008,0005) alone; else texts are coded anew.
+
     Raises:
         DataSetUnreadable: a text cannot be read in the set that the Data Set names.
     """
-    data_set = read_dataset(BytesIO(octets), not form.explicit, not form.big)
+    data_set = _read(octets, form)
+    if all(text.isascii() for text in _texts(data_set)):
+        named = Dataset()
+        named.SpecificCharacterSet = UNICODE
+        return replaced(octets, coded(named, form), form)
     data_set.decode()
     if any(_LOST in text for text in _texts(data_set)):
         raise DataSetUnreadable("A text is not in the character set that the Data Set names.")
@@ -63,7 +70,30 @@ def in_unicode(octets: bytes, form: Form) -> bytes:
     for nested in _nested(data_set):
         if "SpecificCharacterSet" in nested:
             nested.SpecificCharacterSet = UNICODE
-    return coded(data_set, form)
+    recoded = coded(data_set, form)
+    if not same_elements(_read(octets, form), _read(recoded, form), frozenset()):
+        raise DataSetUnreadable("Texts cannot be coded in Unicode without changing others.")
+    return recoded
+
+
+def replaced(octets: bytes, new: bytes, form: Form) -> bytes:
+    """Return coded elements with the ``new`` ones in their places, all others as they lie.
+
+    Group lengths (retired, PS3.5 Section 7.2) of changed groups are left out.
+    """
+    fresh = {span.tag: new[span.start : span.end] for span in spans(Feed([new]), form)}
+    groups = {tag >> 16 for tag in fresh}
+    kept = {
+        span.tag: octets[span.start : span.end]
+        for span in spans(Feed([octets]), form)
+        if span.tag & 0xFFFF or span.tag >> 16 not in groups
+    }
+    merged = kept | fresh
+    return b"".join(merged[tag] for tag in sorted(merged))
+
+
+def _read(octets: bytes, form: Form) -> Dataset:
+    return read_dataset(BytesIO(octets), not form.explicit, not form.big)
 
 
 def coded(data_set: Dataset, form: Form) -> bytes:

@@ -12,7 +12,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.filereader import read_dataset
 
 from archive.errors import DataSetUnreadable
-from archive.view.character_sets import UNICODE, can_hold, coded, in_unicode
+from archive.view.character_sets import UNICODE, can_hold, coded, in_unicode, replaced
 from archive.view.elements import Feed, Form, Place, Span, form_of, spans
 from archive.view.stamp import STAMPED_KEYWORDS, stamp
 from archive.view.stamping import Stamping, stamped_values
@@ -112,7 +112,12 @@ def _restamp(header: _Header, form: Form, stamping: Stamping) -> bytes:
     stamp(data_set, stamping)
     new = coded(data_set, form)
     _check(new, data_set, form)
-    return _merged(header, new, form)
+    return replaced(header.octets, _without_character_set(new, form), form)
+
+
+def _without_character_set(octets: bytes, form: Form) -> bytes:
+    kept = (span for span in spans(Feed([octets]), form) if span.tag != _SPECIFIC_CHARACTER_SET)
+    return b"".join(octets[span.start : span.end] for span in kept)
 
 
 def _parsed(header: _Header, tags: frozenset[int], form: Form) -> Dataset:
@@ -126,22 +131,6 @@ def _check(octets: bytes, data_set: Dataset, form: Form) -> None:
     for element in data_set:
         if element.tag not in again or again[element.tag].value != element.value:
             raise ValueError(str(element.tag))
-
-
-def _merged(header: _Header, new: bytes, form: Form) -> bytes:
-    fresh = {
-        span.tag: new[span.start : span.end]
-        for span in spans(Feed([new]), form)
-        if span.tag != _SPECIFIC_CHARACTER_SET
-    }
-    touched = {tag >> 16 for tag in fresh}
-    kept = {
-        span.tag: header.octets[span.start : span.end]
-        for span in header.spans
-        if span.tag & 0xFFFF or span.tag >> 16 not in touched
-    }
-    merged = kept | fresh
-    return b"".join(merged[tag] for tag in sorted(merged))
 
 
 def _joined(header: bytes, chunks: Iterable[bytes], rest_at: int) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from pydicom import DataElement, Dataset
+from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import correct_ambiguous_vr
@@ -19,6 +19,7 @@ from pydicom.uid import UID
 from archive.errors import NotAcceptable, PixelsDiffer
 from archive.view.character_sets import coded
 from archive.view.elements import form_of
+from archive.view.sameness import same_elements
 from archive.words.syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -124,33 +125,11 @@ def _is_same(stored: Dataset, made: Dataset) -> bool:
         if not _same_pixels(stored.pixel_array, made.pixel_array):
             return False
         allowed = _DESCRIBING_PIXELS
-    return _same_elements(stored, made, allowed)
+    return same_elements(stored, made, allowed)
 
 
 def _same_pixels(stored: "NDArray[generic]", made: "NDArray[generic]") -> bool:
     return stored.shape == made.shape and bool((stored == made).all())
-
-
-def _same_elements(stored: Dataset, made: Dataset, allowed: frozenset[int]) -> bool:
-    kept = [element for element in stored if _counts(element, allowed)]
-    others = [element for element in made if _counts(element, allowed)]
-    return len(kept) == len(others) and all(map(_same_element, kept, others))
-
-
-def _counts(element: DataElement, allowed: frozenset[int]) -> bool:
-    return element.tag not in allowed and element.tag.element != 0
-
-
-def _same_element(stored: DataElement, made: DataElement) -> bool:
-    if stored.tag != made.tag:
-        return False
-    if stored.VR == "SQ" and made.VR == "SQ":
-        return len(stored.value) == len(made.value) and all(
-            _same_elements(one, other, frozenset())
-            for one, other in zip(stored.value, made.value, strict=True)
-        )
-    # Two values that are not a number are the same value, though they do not compare so.
-    return bool(stored.value == made.value) or repr(stored.value) == repr(made.value)
 
 
 def pieces(octets: bytes, size: int = 1 << 20) -> Iterator[bytes]:
