@@ -107,7 +107,7 @@ def _told() -> Iterator[None]:
     """Tell an error as a sentence with its hint and end with status 1."""
     try:
         yield
-    except (ArchiveError, PermissionError) as error:
+    except (ArchiveError, OSError) as error:
         hint = error.hint if isinstance(error, ArchiveError) else ""
         typer.echo("\n".join(filter(None, (f"imagestore region: {error}", hint))), err=True)
         raise typer.Exit(1) from error

@@ -55,15 +55,16 @@ class Plan:
         return Child(
             name=f"{trust}.{role}",
             argv=_command("node", role, file),
-            needs=self._needs_of_nodes(),
+            needs=self._needs_of_node(role),
             prepare=lambda: write_private(file, self.configurations.node(trust)),
         )
 
-    def _needs_of_nodes(self) -> tuple[str, ...]:
+    def _needs_of_node(self, role: str) -> tuple[str, ...]:
         """Name what a node waits for: where the centre is must be known, not that it is there."""
+        broker = () if role == "receive" else (BROKER,)
         if self.configurations.ports.of(CENTRAL_SERVE, "http"):
-            return (BROKER,)
-        return (BROKER, CENTRAL_SERVE)
+            return broker
+        return (*broker, CENTRAL_SERVE)
 
 
 def make_plan(options: RegionOptions, *, sockets: Path, ports: KeptPorts) -> Plan:

@@ -46,7 +46,8 @@ class Child:
 
     `prepare` is called before each start and writes configuration, with the ports known by then.
     With a `probe` the program is not ours: it is run on a leash and is ready when the probe says
-    so. Without one it calls `archive.process.watch_parent` and `report_ready`.
+    so. Without one it calls `archive.process.watch_parent` and `report_ready`. What it `needs` must
+    be ready before its first start; later it comes again without them.
     """
 
     name: str

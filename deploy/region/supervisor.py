@@ -100,6 +100,8 @@ class Supervisor:
     def _may_start(self, ward: Ward) -> bool:
         if self.clock.monotonic() < ward.start_at:
             return False
+        if ward.started_at:
+            return True
         return all(self._wards[name].state is ChildState.READY for name in ward.child.needs)
 
     def _start(self, ward: Ward) -> None:

@@ -17,7 +17,7 @@ def main() -> None:
         subprocess.Popen([sys.executable, __file__, "stubborn", "silent"])
     if "stubborn" in sys.argv:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if "fall" in sys.argv:
+    if "fall" in sys.argv or Path(f"{os.environ['PORT_FILE']}.fall").exists():
         sys.exit("I fall at once")
     if "orphan" in sys.argv:
         _leave_an_orphan()
@@ -35,8 +35,7 @@ def _serve() -> None:
 
 
 def _wanted_port() -> int:
-    path = os.environ.get("PORT_FILE")
-    return int(Path(path).read_text()) if path and Path(path).exists() else 0
+    return int(Path(os.environ["PORT_FILE"]).read_text())
 
 
 def _leave_an_orphan() -> None:

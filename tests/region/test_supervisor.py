@@ -34,6 +34,23 @@ def test_a_child_that_falls_comes_again_on_the_same_port_and_its_fall_is_told(
     assert "child.fell" in stage.end()[1]
 
 
+def test_what_a_child_needed_at_first_it_does_not_need_to_come_again(stage: Stage) -> None:
+    stage.start(
+        {"name": "first", "acts": ""},
+        {"name": "second", "acts": "", "needs": "first"},
+    )
+    (stage.directory.config / "first").with_suffix(".fall").touch()
+    os.kill(stage.child("first")["pid"], signal.SIGKILL)
+    assert becomes_true(lambda: stage.child("first")["restarts"] >= 2)
+
+    os.kill(stage.child("second")["pid"], signal.SIGKILL)
+
+    assert becomes_true(
+        lambda: stage.child("second")["restarts"] == 1 and stage.child("second")["ports"]
+    )
+    assert stage.child("first")["last_end"] == "exit status 1"
+
+
 def test_what_a_fallen_child_had_started_itself_does_not_live_on(stage: Stage) -> None:
     stage.start({"name": "parent", "acts": "grandchild"})
     assert becomes_true(lambda: len(stage.others()) == 2)
