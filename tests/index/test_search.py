@@ -98,12 +98,12 @@ def test_only_confirmed_links_join_people(rows: Rows) -> None:
 def test_an_asker_of_no_authority_names_the_issuer(shared: Rows) -> None:
     with pytest.raises(NoAuthority):
         list(shared.reader.search(OPERATOR, Level.STUDY, {"PatientID": "7"}))
+    nobody = {"PatientID": "7", "IssuerOfPatientID": "NOBODY"}
     with pytest.raises(UnknownIssuer):
-        keys = {"PatientID": "7", "IssuerOfPatientID": "NOBODY"}
-        list(shared.reader.search(OPERATOR, Level.STUDY, keys))
+        list(shared.reader.search(OPERATOR, Level.STUDY, nobody))
 
-    keys = {"PatientID": "7", "IssuerOfPatientID": "RXA"}
-    assert len(list(shared.reader.search(OPERATOR, Level.STUDY, keys))) == 1
+    named = {"PatientID": "7", "IssuerOfPatientID": "RXA"}
+    assert len(list(shared.reader.search(OPERATOR, Level.STUDY, named))) == 1
 
 
 def test_a_custodian_sees_its_own_study_as_it_stored_it(shared: Rows) -> None:
