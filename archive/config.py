@@ -169,7 +169,7 @@ def load(kind: type[Settings], path: Path) -> Settings:
         model_config = SettingsConfigDict(toml_file=path)
 
     try:
-        return FromFile()  # type: ignore[no-any-return]
+        return FromFile()
     except ValidationError as error:
         wrong = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise ConfigurationInvalid("; ".join(wrong), path=str(path)) from None
