@@ -1,0 +1,1 @@
+"""Moving objects, states and facts between archives."""

@@ -1,0 +1,1 @@
+"""What passes between tiers: messages, packs, and the peer that carries them."""
