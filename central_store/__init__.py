@@ -1,0 +1,1 @@
+"""The region's store: what nodes call, who is who, and what goes ahead of a patient."""

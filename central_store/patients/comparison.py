@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from archive.words.nhs import NhsStatus
 from archive.words.person_names import PersonName, family_form, is_placeholder, surnames, words
@@ -100,7 +101,7 @@ class Evidence:
 
 def compare(a: Demographics, b: Demographics) -> Evidence:
     """Return how ``a`` and ``b`` compare; the same for ``b`` and ``a``."""
-    one, other = _Names.of(a.name), _Names.of(b.name)
+    one, other = _names(a.name), _names(b.name)
     low, high = sorted((a.nhs_status, b.nhs_status))
     return Evidence(
         authorities=_authorities(a, b),
@@ -167,15 +168,16 @@ class _Names:
     """Given and middle names in one row: feeds differ in where they put the second."""
     placeholder: bool
 
-    @classmethod
-    def of(cls, name: PersonName) -> "_Names":
-        shown = name.comparable()
-        no_family, no_given = is_placeholder(shown.family), is_placeholder(shown.given)
-        return cls(
-            () if no_family else surnames(shown.family),
-            () if no_given else words(shown.given) + words(shown.middle),
-            no_family or no_given,
-        )
+
+@lru_cache(maxsize=1024)  # a record meets every candidate, and their whole components
+def _names(name: PersonName) -> _Names:
+    shown = name.comparable()
+    no_family, no_given = is_placeholder(shown.family), is_placeholder(shown.given)
+    return _Names(
+        () if no_family else surnames(shown.family),
+        () if no_given else words(shown.given) + words(shown.middle),
+        no_family or no_given,
+    )
 
 
 def _compare_families(

@@ -11,7 +11,8 @@ from archive.words.person_names import PersonName
 PLACEHOLDER_BIRTH_DATE = "19000101"
 """What systems send when they must send something; counts as none."""
 
-_WITH_SEPARATORS = re.compile(r"(\d{4})[-./](\d{2})(?:[-./](\d{2}))?")
+_WITH_SEPARATORS = re.compile(r"(\d{4})[-./](\d{2})(?:[-./](\d{2}))?", re.ASCII)
+_AS_FAR_AS_SAID = re.compile(r"\d{8}|\d{6}(?=$)|\d{4}(?=$)", re.ASCII)
 _YEAR_LENGTH = 4
 _FULL_DATE_LENGTH = 8
 _SEXES = {"1": "M", "2": "F", "M": "M", "F": "F", "O": "O", "A": "O"}
@@ -47,7 +48,7 @@ def birth_digits(sent: str) -> str:
     A month or day of 00 is not said. 1900-01-01, and 1900 alone, say nothing.
     """
     text = _WITH_SEPARATORS.sub(r"\1\2\3", sent.strip())
-    found = re.match(r"\d{8}|\d{6}(?=$)|\d{4}(?=$)", text, re.ASCII)
+    found = _AS_FAR_AS_SAID.match(text)
     digits = found[0] if found else ""
     while len(digits) > _YEAR_LENGTH and digits.endswith("00"):
         digits = digits[:-2]
