@@ -15,6 +15,8 @@ def main() -> None:
     watch_parent(grace_seconds=0.5)
     if "grandchild" in sys.argv:
         subprocess.Popen([sys.executable, __file__, "stubborn", "silent"])
+    if "polite" in sys.argv:
+        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit())
     if "stubborn" in sys.argv:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if "fall" in sys.argv or Path(f"{os.environ['PORT_FILE']}.fall").exists():

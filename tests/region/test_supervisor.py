@@ -64,10 +64,11 @@ def test_what_a_fallen_child_had_started_itself_does_not_live_on(stage: Stage) -
 def test_no_process_outlives_a_killed_supervisor(stage: Stage) -> None:
     stage.start(
         {"name": "parent", "acts": "grandchild"},
+        {"name": "polite", "acts": "polite grandchild"},
         {"name": "stubborn", "acts": "stubborn"},
         {"name": "foreign", "foreign": "/bin/sleep 600"},
     )
-    assert becomes_true(lambda: len(stage.others()) == 4)
+    assert becomes_true(lambda: len(stage.others()) == 6)
 
     stage.end(signal.SIGKILL)
 
