@@ -8,6 +8,7 @@ acknowledged; then everything from the cut on is kept beside the segment for a p
 import mmap
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -17,9 +18,11 @@ from archive.store.disk import lock_named
 from archive.store.durable import sync_directory, write_durably
 from archive.store.segment import (
     CHUNK,
+    HEAD_LENGTH,
     MAGIC,
     MAGIC_FAMILY,
     RECORD_MAGIC,
+    head_verifies,
     read_header,
     scan,
 )
@@ -37,7 +40,7 @@ class Recovery:
     records: int
     """Verified records, handed over. With none the file was removed."""
     cut: int
-    """Octets behind the last verified record, which were dropped."""
+    """Octets behind what verifies, which were dropped."""
     damaged: bool
     """What was cut had been acknowledged; it is kept as ``NAME.damaged``."""
 
@@ -71,7 +74,7 @@ def _recover(file: BinaryIO, directory: Path, name: str) -> Recovery | None:
     if damaged:
         write_durably(directory / (name + DAMAGED), _tail(file, end))
     _settle(file, directory, name, end if records else 0)
-    return Recovery(name=name, records=records, cut=size - end, damaged=damaged)
+    return Recovery(name=name, records=records, cut=max(0, size - end), damaged=damaged)
 
 
 def _forget_cached(file: BinaryIO) -> None:
@@ -90,13 +93,11 @@ def _is_foreign(file: BinaryIO) -> bool:
 
 
 def _verified(file: BinaryIO, name: str) -> tuple[int, int]:
-    """Return how many records verify from the beginning on, and where the last of them ends."""
-    records, end = 0, 0
-    try:
+    """Return how many records verify from the beginning on, and where what verifies ends."""
+    records, end = 0, HEAD_LENGTH if head_verifies(file, name) else 0
+    with suppress(TornRecord):
         for record in scan(file, name):
             records, end = records + 1, record.end
-    except TornRecord:
-        pass
     return records, end
 
 

@@ -210,10 +210,9 @@ def scan(file: BinaryIO, name: str) -> Iterator[Record]:
     """Yield the records of a segment up to its end, each when all of it has verified.
 
     Raises:
-        TornRecord: the head or a record does not verify; the fact ``offset`` says where the part
-            that does verify ends.
+        TornRecord: the head or a record does not verify.
     """
-    if _exactly(file, 0, HEAD_LENGTH, start=0) != segment_head(name):
+    if not head_verifies(file, name):
         raise TornRecord("The segment's head does not verify.", segment=name, offset=0)
     at, size, sequence = HEAD_LENGTH, os.fstat(file.fileno()).st_size, 1
     while at < size:
@@ -222,6 +221,11 @@ def scan(file: BinaryIO, name: str) -> Iterator[Record]:
             raise TornRecord("A record is out of its order.", segment=name, offset=at)
         yield record
         at, sequence = record.end, sequence + 1
+
+
+def head_verifies(file: BinaryIO, name: str) -> bool:
+    """Tell whether the segment begins as one of its name does."""
+    return os.pread(file.fileno(), HEAD_LENGTH, 0) == segment_head(name)
 
 
 def read_record(file: BinaryIO, name: str, at: int) -> Record:
