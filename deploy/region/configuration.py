@@ -16,6 +16,12 @@ CENTRAL_WORK = "central.work"
 _ENVIRONMENT = "test"
 """999 numbers are allowed, others refused."""
 
+_QUIET_SECONDS = 1.0
+"""Modalities of an embedded region are beside it: a series that pauses so long is complete."""
+
+_DISK_FLOOR_BYTES = 256 * 1024**2
+"""Several archives share this machine's one disk."""
+
 Table = dict[str, object]
 
 
@@ -74,6 +80,8 @@ class Configurations:
             "environment": _ENVIRONMENT,
             "directory": str(directory),
             "broker": self.broker.celery_url(database),
+            "intake": {"quiet_seconds": _QUIET_SECONDS},
+            "limits": {"disk_floor_bytes": _DISK_FLOOR_BYTES},
         }
 
     def _server(self, process: str, name: str) -> Table:
