@@ -17,6 +17,7 @@ from archive.clock import milliseconds
 from archive.errors import MalformedMessage
 from archive.index import tables
 from archive.index.directory import Source, authority_id, find_issuer
+from archive.index.documents import Document
 from archive.index.journal import append, data_quality, journal_holds, tally
 from archive.index.patients import LocalPatient, find_patient, save_patient
 from archive.store.segment import Envelope
@@ -58,29 +59,6 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class NewDocument:
-    """A report to be registered beside its study; its octets are the message as it came."""
-
-    document_uid: str
-    custodian: str
-    identity: PatientIdentity | None
-    """None when PID-3 holds no number of this trust."""
-    accession: str
-    study_instance_uid: str
-    """Empty when the message names none."""
-    media_type: str
-    charset: str
-    title: str
-    status: str
-    """F, P, C, … (HL7 table 0123), as sent."""
-    replaces: str
-    """UID of the version before it, empty for the first."""
-    sha256: bytes
-    size: int
-    received_ms: int
-
-
-@dataclass(frozen=True, slots=True)
 class Applied:
     """What became of one message."""
 
@@ -91,7 +69,8 @@ class Applied:
     patient_ids: tuple[int, ...] = ()
     """Rows of the local patients whose demographics changed, or who are new."""
     arrival: Arrival | None = None
-    document: NewDocument | None = None
+    document: Document | None = None
+    """A report, which intake registers: its octets are the message as it came."""
     findings: tuple[Finding, ...] = ()
 
 
@@ -241,19 +220,17 @@ class _Application:
     def _reported(
         self, nothing: Applied, message: Message, report: Report, numbers: OwnNumbers
     ) -> Applied:
-        document = NewDocument(
+        document = Document(
             document_uid=derived_uid("document", self.source.organisation, self.sha256.hex()),
-            custodian=self.source.organisation,
             identity=numbers.foremost(self.source.authority),
-            accession=report.accession,
-            study_instance_uid=report.study_instance_uid,
-            media_type=MEDIA_TYPE,
-            charset=iana_name(message.codec),
-            title=report.title,
-            status=report.status,
-            replaces="",
             sha256=self.sha256,
             size=len(self.octets),
+            media_type=MEDIA_TYPE,
+            charset=iana_name(message.codec),
+            study_instance_uid=report.study_instance_uid,
+            accession_number=report.accession,
+            title=report.title,
+            report_status=report.status,
             received_ms=self.at_ms,
         )
         document = replace(document, replaces=_version_before(self.conn, document, self.source))
@@ -314,16 +291,16 @@ def _of_report(report: Report) -> list[Finding]:
     return findings
 
 
-def _version_before(conn: Connection, document: NewDocument, source: Source) -> str:
+def _version_before(conn: Connection, document: Document, source: Source) -> str:
     """Return the newest document of the same patient, accession and title, if there is one."""
-    if document.identity is None or not document.accession:
+    if document.identity is None or not document.accession_number:
         return ""
     columns = tables.document.c
     query = (
         select(columns.document_uid)
         .where(
             columns.custodian_id == source.organisation_id,
-            columns.accession_number == document.accession,
+            columns.accession_number == document.accession_number,
             columns.authority_id == authority_id(conn, document.identity.issuer),
             columns.mrn == document.identity.mrn,
             columns.title == document.title,

@@ -4,6 +4,7 @@ Careful by rule: a number that is not surely right is left out, with a finding; 
 not enter this environment.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,6 +29,11 @@ FindIssuer = Callable[[str], Issuer]
 
 _MRN_LENGTH = 64
 """Characters of Patient ID, an LO (PS3.5 Section 6.2)."""
+
+
+_CODE = re.compile(r"[A-Z][A-Z0-9._-]{0,15}|\d{1,10}(\.\d{1,20}){1,20}")
+"""What an authority's name looks like. Anything else may be a person's name that a broken message
+has shifted into its place, and is not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,4 +162,7 @@ def _issuer(
 
 def _unknown(identifier: Identifier) -> Finding:
     name = identifier.namespace or identifier.oid
-    return Finding(FindingCode.UNKNOWN_ISSUER, ascii(name)[1:-1][:64] if name else "none is named")
+    if not name:
+        return Finding(FindingCode.UNKNOWN_ISSUER, "none is named")
+    shown = name if _CODE.fullmatch(name) else "no code"
+    return Finding(FindingCode.UNKNOWN_ISSUER, shown)

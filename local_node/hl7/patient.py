@@ -169,7 +169,8 @@ def _spelled(repeats: Sequence[Composite], *representations: str) -> Composite |
 def _person_name(repeat: Composite | None) -> PersonName:
     if repeat is None:
         return PersonName()
-    return PersonName.from_xpn([repeat.part(component) for component in range(1, 6)])
+    family, *others = (repeat.part(component) for component in range(1, 6))
+    return PersonName.from_xpn([family.replace("&", " "), *others])
 
 
 def _postcode(repeats: Sequence[Composite]) -> str | None:

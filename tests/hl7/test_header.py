@@ -5,9 +5,7 @@ from hypothesis import strategies as st
 from archive.errors import MalformedMessage
 from local_node.hl7.header import Feed, Marks, ensure_single, read_header
 
-MSH = (
-    b"MSH|^~\\&|PAS^1.2^ISO|RXA|IMAGESTORE|REGION|20240501||ADT^A28^ADT_A05|42|T|2.5||||||8859/1"
-)
+MSH = b"MSH|^~\\&|PAS^1.2^ISO|RXA|IMAGESTORE|REGION|20240501||ADT^A28^ADT_A05|42|T|2.5||||||8859/1"
 
 
 def test_msh_is_read_by_its_numbers() -> None:

@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import hl7
 import pytest
 from hypothesis import given, settings
@@ -101,10 +103,8 @@ def test_an_independent_reader_finds_the_same_parts(fields: list[str]) -> None:
 @given(st.binary(max_size=300))
 def test_what_is_hl7_by_its_msh_is_read_without_an_error(octets: bytes) -> None:
     for head in (b"MSH|^~\\&|", HEAD.encode(), HEAD.encode() + b"PID|", HEAD.encode() + b"OBX|"):
-        try:
-            read_message(head + octets)
-        except MalformedMessage as error:
-            assert "Several" in error.sentence
+        with suppress(MalformedMessage):  # a second MSH, by chance
+            assert read_message(head + octets).header.marks == Marks()
 
 
 def test_a_message_of_many_megabytes_is_read_without_splitting_it() -> None:
