@@ -1,0 +1,1 @@
+"""HTTP doors: DICOMweb, health, and who may open them."""
