@@ -1,6 +1,6 @@
 """Replication: a sealed pack is announced, put where it lacks, and confirmed by the receipt."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -77,7 +77,13 @@ class Replication:
             settle_study(conn, key[0])
 
 
-def open_replication(ledger: Ledger, conn: Connection, packs: list[PackKey]) -> None:
+def open_replication(
+    ledger: Ledger,
+    conn: Connection,
+    packs: Sequence[PackKey],
+    *,
+    job_class: JobClass = JobClass.ROUTINE,
+) -> None:
     """Open the jobs that replicate packs, in the transaction that sealed them."""
     for key in packs:
         row = pack_row(conn, key)
@@ -89,7 +95,7 @@ def open_replication(ledger: Ledger, conn: Connection, packs: list[PackKey]) -> 
                 kind=KIND,
                 subject=study_row(conn, key[0]).study_instance_uid,
                 destination=CENTRE,
-                job_class=JobClass.ROUTINE,
+                job_class=job_class,
                 idempotency_key=f"{KIND}:{key[0]}:{key[1]}:{key[2]}:{row.content_id.hex()}",
                 payload={"pack": list(key)},
             ),

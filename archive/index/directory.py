@@ -50,6 +50,12 @@ def ensure_node(conn: Connection, name: str, *, organisation: str, ae_title: str
     return _ensure(conn, tables.node, {"name": name}, made)
 
 
+def hear(conn: Connection, node_name: str, *, at_ms: int) -> None:
+    """Note that a node, or the centre under its name among a node's nodes, was heard of."""
+    columns = tables.node.c
+    conn.execute(update(tables.node).where(columns.name == node_name).values(last_heard_at=at_ms))
+
+
 def ensure_site(conn: Connection, *, organisation: str, code: str) -> int:
     """Return the row of a site of an organisation, made when it is new."""
     organisation_id = ensure_organisation(conn, organisation)

@@ -1,6 +1,7 @@
 """Study and series rows: made when something of theirs first comes, filled in as more is known."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
@@ -243,6 +244,21 @@ def move_study(conn: Connection, study_key: int, *, before: StudyState, after: S
         moved = conn.execute(change.values(state=after.value)).rowcount
     if moved == 0:
         raise StateMoved("The study is not in that state.", study_key=study_key, before=before)
+
+
+def settle_received(conn: Connection, custodian_id: int, study_instance_uid: str) -> None:
+    """Move a study whose packs came from another tier to REPLICATED: the centre holds it."""
+    columns = tables.study.c
+    query = select(columns.study_key, columns.state).where(
+        columns.custodian_id == custodian_id, columns.study_instance_uid == study_instance_uid
+    )
+    row = conn.execute(query).first()
+    if row is None:
+        return
+    path = (StudyState.RECEIVING, StudyState.STABLE, StudyState.REPLICATED)
+    for before, after in pairwise(path):
+        if study_row(conn, row.study_key).state == before.value:
+            move_study(conn, row.study_key, before=before, after=after)
 
 
 def study_row(conn: Connection, study_key: int) -> Row[tuple[object, ...]]:

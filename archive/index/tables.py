@@ -334,6 +334,18 @@ sighting = Table(
 )
 """What register() answered other than Registered and AlreadyHeld, with its evidence."""
 
+segment_progress = Table(
+    "segment_progress",
+    metadata,
+    Column("segment", String(64), primary_key=True),
+    Column("done", Integer, nullable=False),
+    Column("state", String(12), nullable=False),
+)
+"""How far intake is in a spool segment: the sequence number of the last record taken in.
+
+Written in the transaction that takes the record in, so that nothing is taken in or counted twice.
+"""
+
 document = Table(
     "document",
     metadata,

@@ -33,7 +33,7 @@ from central_store.patients.linking import EdgeDecision, link_all
 from central_store.patients.rejudging import EdgeChange, rejudge
 from central_store.patients.rules import Judgement, Outcome
 from sync.transfer.messages import PatientPart
-from sync.transfer.taking import issuer_in, take_patient
+from sync.transfer.taking import take_patient, told_identity
 
 _RULE = "rule"
 _BY_PERSON = "user:"
@@ -51,7 +51,7 @@ def learn(conn: Connection, told: PatientPart, *, at_ms: int) -> set[int]:
     every change of an edge an entry of the identity journal. Telling the same again does nothing.
     """
     serialise(conn, "identity")
-    before = find_patient(conn, PatientIdentity(told.mrn, issuer_in(told.issuer)))
+    before = find_patient(conn, told_identity(told))
     after = take_patient(conn, told, at_ms=at_ms)
     if before == after:
         return set()

@@ -171,7 +171,7 @@ def take_patient(conn: Connection, part: PatientPart, *, at_ms: int) -> LocalPat
     """Write a local patient as another tier tells; return it with its row id."""
     take_issuer(conn, part.issuer)
     patient = LocalPatient(
-        identity=PatientIdentity(part.mrn, issuer_in(part.issuer)),
+        identity=told_identity(part),
         name=part.name,
         birth_date=part.birth_date,
         sex=part.sex,
@@ -186,6 +186,11 @@ def take_patient(conn: Connection, part: PatientPart, *, at_ms: int) -> LocalPat
 def take_issuer(conn: Connection, part: IssuerPart) -> int:
     """Return the row of an assigning authority, made when it is new here."""
     return ensure_authority(conn, issuer_in(part), kind=AuthorityKind(part.kind), oid=part.oid)
+
+
+def told_identity(part: PatientPart) -> PatientIdentity:
+    """Return whose record a message tells of."""
+    return PatientIdentity(part.mrn, issuer_in(part.issuer))
 
 
 def issuer_in(part: IssuerPart) -> Issuer:

@@ -220,6 +220,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("kind", "name", name=op.f("uq_place_kind_name")),
     )
     op.create_table(
+        "segment_progress",
+        sa.Column("segment", sa.String(length=64), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.PrimaryKeyConstraint("segment", name=op.f("pk_segment_progress")),
+    )
+    op.create_table(
         "setting",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("value", sa.LargeBinary(), nullable=False),

@@ -1,0 +1,50 @@
+"""The tables of callers and destinations, from settings: they need no database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archive.config import PeerSettings
+from archive.dimse.peers import Destination
+from archive.words.identity import Asker, Issuer
+
+
+@dataclass(frozen=True, slots=True)
+class CallerTable:
+    """Calling AE titles and as whom each asks."""
+
+    rows: Mapping[str, tuple[str, Issuer | None]]
+    """AE title to (ODS code, assigning authority)."""
+    anyone: tuple[str, Issuer | None] | None = None
+    """As whom an AE title without a row asks; None refuses it."""
+
+    def caller(self, ae_title: str) -> Asker | None:
+        """Return as whom a calling AE asks; None refuses its association."""
+        found = self.rows.get(ae_title, self.anyone)
+        if found is None:
+            return None
+        return Asker(organisation=found[0], authority=found[1], who=ae_title)
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationTable:
+    """C-MOVE destinations by AE title."""
+
+    rows: Mapping[str, Destination]
+
+    def destination(self, ae_title: str) -> Destination | None:
+        """Return where an AE title is reached; None: it is not known here."""
+        return self.rows.get(ae_title)
+
+
+def destination_table(peers: tuple[PeerSettings, ...]) -> DestinationTable:
+    """Return the table of the peers in the settings."""
+    rows = {
+        peer.ae_title: Destination(
+            ae_title=peer.ae_title,
+            host=peer.host,
+            port=peer.port,
+            organisation=peer.organisation or None,
+        )
+        for peer in peers
+    }
+    return DestinationTable(rows)
