@@ -1,0 +1,50 @@
+"""When failed work is tried again: a pure decision, in this one place."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from archive.errors import Refused, StateMoved, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of failed work: tried again after so many milliseconds, or given up."""
+
+    retry_after_ms: int | None
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether a person must look now."""
+        return self.retry_after_ms is None
+
+
+GIVE_UP = Decision(retry_after_ms=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Refused fails at once, Unavailable is tried for ever, all else a few times.
+
+    The pause doubles from `first_ms` to `longest_ms`, and is spread by `jitter` (a number from 0
+    to 1) over a quarter each way, so that many jobs do not knock at the same instant.
+    """
+
+    first_ms: int = 500
+    longest_ms: int = 300_000
+    most_tries: int = 3
+    jitter: Callable[[], float] = random.random
+
+    def decide(self, error: BaseException, attempt: int) -> Decision:
+        """Return what becomes of work whose `attempt` (from 1) ended in `error`."""
+        if isinstance(error, Unavailable):
+            return self.again(attempt)
+        if isinstance(error, Refused) and not isinstance(error, StateMoved):
+            return GIVE_UP  # a row that moved meanwhile is read anew, like anything unexpected
+        return self.again(attempt) if attempt < self.most_tries else GIVE_UP
+
+    def again(self, attempt: int) -> Decision:
+        """Return the pause after `attempt`."""
+        doublings = min(max(attempt, 1) - 1, 32)
+        pause = min(self.first_ms << doublings, self.longest_ms)
+        return Decision(round(pause * (0.75 + self.jitter() / 2)))
