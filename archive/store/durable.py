@@ -30,6 +30,11 @@ def ensure_directory(path: Path) -> None:
     sync_directory(path.parent)
 
 
+def partial_beside(path: Path) -> Path:
+    """Return a new name for what is to get the name ``path`` when it is whole."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(8)}{PARTIAL_SUFFIX}")
+
+
 def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
     """Write the chunks under the name in one step: on return, and only then, it is on the disk.
 
@@ -39,7 +44,7 @@ def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
     Raises:
         StorageFailed: the disk refused.
     """
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}{PARTIAL_SUFFIX}")
+    partial = partial_beside(path)
     try:
         _write_synced(partial, chunks)
         partial.rename(path)

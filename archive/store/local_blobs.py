@@ -8,7 +8,13 @@ from typing import BinaryIO
 
 from archive.errors import NotFound, StorageFailed
 from archive.store.blobs import CHUNK, check_name
-from archive.store.durable import PARTIAL_SUFFIX, ensure_directory, sync_directory, write_durably
+from archive.store.durable import (
+    PARTIAL_SUFFIX,
+    ensure_directory,
+    partial_beside,
+    sync_directory,
+    write_durably,
+)
 
 
 class LocalBlobs:
@@ -23,7 +29,6 @@ class LocalBlobs:
         with _translated(name):
             ensure_directory(target.parent)
             if not _holds(target, source.stat().st_size):
-                target.unlink(missing_ok=True)
                 _take(target, source)
             sync_directory(target.parent)
 
@@ -68,14 +73,20 @@ def _holds(target: Path, size: int) -> bool:
 
 
 def _take(target: Path, source: Path) -> None:
+    """Put the source in the target's place in one step, so that it is never absent meanwhile."""
+    partial = partial_beside(target)
     with source.open("rb") as file:
         os.fsync(file.fileno())
         try:
-            target.hardlink_to(source)
-        except FileExistsError:
-            return
+            partial.hardlink_to(source)
         except OSError:
             write_durably(target, iter(lambda: file.read(CHUNK), b""))
+            return
+    try:
+        partial.rename(target)
+    finally:
+        # Two names of one file are both left by rename(2).
+        partial.unlink(missing_ok=True)
 
 
 def _chunks(file: BinaryIO, name: str, at: int, end: int) -> Iterator[bytes]:

@@ -15,9 +15,8 @@ Header block, 512 octets; numbers are octal digits, texts end with zeros:
 | 156 | 1      | typeflag             | ``0`` regular file, ``x`` pax header of the next member |
 | 157 | 100    | linkname             | zeros                                                   |
 | 257 | 8      | magic and version    | ``ustar``, zero, ``00``                                 |
-| 265 | 64     | uname, gname         | zeros                                                   |
-| 329 | 16     | devmajor, devminor   | ``0000000``, zero, each                                 |
-| 345 | 167    | prefix and padding   | zeros                                                   |
+| 265 | 247    | uname, gname, device | zeros                                                   |
+|     |        | numbers, prefix      |                                                         |
 
 Content follows, padded with zeros to a multiple of 512; a member of 8 GiB and more has a pax
 header before it, ``PaxHeaders/NAME``, with the one record ``LENGTH size=OCTETS\n``. The file ends
@@ -89,7 +88,7 @@ def _block(name: str, size: int, typeflag: bytes) -> bytes:
     before = octets.ljust(_NAME_LIMIT, b"\0") + b"0000444\0" + 2 * b"0000000\0"
     numbers = b"%011o\0%011o\0" % (size, 0)
     magic = b"ustar\0" + b"00"
-    after = bytes(100) + magic + bytes(64) + 2 * b"0000000\0" + bytes(167)
+    after = bytes(100) + magic + bytes(247)
     checksum = sum(before) + sum(numbers) + 8 * ord(" ") + sum(typeflag) + sum(after)
     return before + numbers + b"%06o\0 " % checksum + typeflag + after
 

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from archive.errors import DiskFloorReached, StorageFailed
+from archive.store.disk import Octets
 from archive.store.segment import HEAD_LENGTH, RecordKind
 from archive.store.spool import SegmentWriter, Spool
 from tests.store.examples import FLOOR, FakeClock, envelope
 from tests.store.simulated_disk import SimulatedDisk
 
-BODY = [b"preamble", memoryview(b"data set")]
+BODY: list[Octets] = [b"preamble", memoryview(b"data set")]
 
 
 def spool_on(disk: SimulatedDisk, *, rollover_bytes: int = 2**26) -> tuple[Spool, FakeClock]:

@@ -239,7 +239,8 @@ def test_a_ready_segment_that_the_disk_harmed_says_so_after_its_whole_records(
 def test_a_file_that_recovery_took_first_is_given_up_by_the_writer_for_another(
     spool: Spool, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flock, taken = fcntl.flock, []
+    flock = fcntl.flock
+    taken: list[Path] = []
 
     def recovery_is_faster(descriptor: int, operation: int) -> None:
         if not taken:
