@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock clean
+.PHONY: help demo test check style types contracts rules lock clean
 
 help:
 	@echo "make demo           the whole region on this machine, with a story on real images"
@@ -22,10 +22,19 @@ test:
 
 check:
 	@scripts/prepare.sh check
+	@$(MAKE) --no-print-directory --keep-going style types contracts rules
+
+style:
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+types:
 	.venv/bin/mypy
+
+contracts:
 	.venv/bin/lint-imports
+
+rules:
 	.venv/bin/python -m pytest -q tests/house
 
 lock:
