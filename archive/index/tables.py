@@ -495,7 +495,7 @@ job = Table(
     Column("token", BigInteger, nullable=False, default=0),
     _text("cause"),
     _time("finished_at", nullable=True),
-    Index(None, "state", "class", "not_before"),
+    Index(None, "state", "class", "weight", "deadline", "id"),
     Index(None, "subject"),
 )
 

@@ -9,7 +9,7 @@ from archive.index.engine import serialise
 from archive.index.tables import job
 from archive.states import JobState
 from sync.jobs.moves import FINISHED, move, now, record
-from sync.jobs.work import PRESSING, Work
+from sync.jobs.work import NO_DEADLINE, PRESSING, Work
 
 
 def enqueue(conn: Connection, work: Work, *, reopen: bool) -> int | None:
@@ -56,15 +56,16 @@ def _insert(conn: Connection, work: Work) -> int:
 
 
 def _wanted(work: Work) -> dict[str, object]:
+    """Return the columns; weight is kept negated, so that an index has the best job first."""
     return {
         "kind": work.kind,
         "subject": work.subject,
         "destination": work.destination,
         "class": work.job_class,
-        "weight": work.weight,
+        "weight": -work.weight,
         "wanted_by": work.wanted_by,
         "payload": json.dumps(dict(work.payload), sort_keys=True, separators=(",", ":")),
-        "deadline": work.deadline_ms,
+        "deadline": NO_DEADLINE if work.deadline_ms is None else work.deadline_ms,
         "not_before": now() if work.not_before_ms is None else work.not_before_ms,
     }
 

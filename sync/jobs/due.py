@@ -22,7 +22,7 @@ def best_due(
     statement = (
         select(job)
         .where(*_claimable(job_class, full, kinds))
-        .order_by(job.c.weight.desc(), job.c.deadline.asc().nulls_last(), job.c.id)
+        .order_by(job.c.weight, job.c.deadline, job.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
     )

@@ -21,7 +21,7 @@ from sync.jobs.due import best_due, count_due
 from sync.jobs.leases import beat, expired, lengthen, taken_away
 from sync.jobs.moves import move, now, record
 from sync.jobs.policy import Decision, Policy
-from sync.jobs.work import Claimed, Interruption, JobClass, Work
+from sync.jobs.work import Claimed, Interruption, JobClass, Work, deadline_of
 
 _RUNNING = frozenset({JobState.IN_PROGRESS})
 _WAITING = frozenset({JobState.SCHEDULED})
@@ -256,7 +256,7 @@ def _claimed(row: Row[Any], owner: str) -> Claimed:
         token=row.token + 1,
         owner=owner,
         wanted_by=row.wanted_by,
-        deadline_ms=row.deadline,
+        deadline_ms=deadline_of(row.deadline),
     )
 
 

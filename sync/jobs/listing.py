@@ -10,7 +10,7 @@ from archive.errors import NotFound
 from archive.index.engine import Index
 from archive.index.tables import job, job_event, job_heartbeat
 from archive.states import JobState
-from sync.jobs.work import JobClass
+from sync.jobs.work import JobClass, deadline_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +163,8 @@ def _line(row: Row[Any]) -> JobLine:
         job_class=JobClass(getattr(row, "class")),
         state=JobState(row.state),
         attempt=row.attempt,
-        weight=row.weight,
-        deadline_ms=row.deadline,
+        weight=-row.weight,
+        deadline_ms=deadline_of(row.deadline),
         not_before_ms=row.not_before,
         created_at_ms=row.created_at,
         finished_at_ms=row.finished_at,

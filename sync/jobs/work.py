@@ -13,6 +13,9 @@ _MOST_DESTINATION = 64
 _MOST_KEY = 180
 """Twenty octets less than the column: a finished job's key is set aside with its number behind."""
 
+NO_DEADLINE = 1 << 62
+"""The row of a job without a deadline: it sorts last, so that the best job is found by an index."""
+
 
 class JobClass(StrEnum):
     """How pressing work is, most pressing first. Each class is a queue of its own."""
@@ -151,6 +154,11 @@ class Claimed:
             StateMoved: the job is no longer ours; let the exception undo the effect.
         """
         self.hold.settle(conn, evidence)
+
+
+def deadline_of(row_deadline: int | None) -> int | None:
+    """Return a row's deadline, None when there is none."""
+    return None if row_deadline == NO_DEADLINE else row_deadline
 
 
 def _bound(name: str, value: str, most: int) -> None:

@@ -84,7 +84,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("idempotency_key", name=op.f("uq_job_idempotency_key")),
     )
     op.create_index(
-        op.f("ix_job_state_class_not_before"), "job", ["state", "class", "not_before"], unique=False
+        op.f("ix_job_state_class_weight_deadline_id"),
+        "job",
+        ["state", "class", "weight", "deadline", "id"],
+        unique=False,
     )
     op.create_index(op.f("ix_job_subject"), "job", ["subject"], unique=False)
     op.create_table(
