@@ -153,7 +153,7 @@ def _put(association: "Association", context_id: int, value: bytes) -> None:
     if not association.is_established or association.acse.is_aborted():
         raise PeerUnreachable("The association ended while an instance was sent.")
     primitive = P_DATA()
-    primitive.presentation_data_value_list = [(context_id, value)]
+    primitive.presentation_data_value_list.append((context_id, value))
     association.dul.send_pdu(primitive)
 
 

@@ -95,7 +95,7 @@ class Inbox(DIMSEServiceProvider):
             if value[0] & _COMMAND:
                 self._take_command(context_id, value)
             elif self._arriving is None:
-                super().receive_primitive(_p_data(context_id, value))
+                self._pass_on(context_id, value)
             else:
                 self._take_data(self._arriving, context_id, value)
 
@@ -115,7 +115,7 @@ class Inbox(DIMSEServiceProvider):
             self._refuse(error.sentence)
             return
         if commands.number(command, commands.COMMAND_FIELD) != commands.C_STORE_RQ:
-            super().receive_primitive(_p_data(context_id, bytes((_COMMAND | _LAST,)) + octets))
+            self._pass_on(context_id, bytes((_COMMAND | _LAST,)) + octets)
             return
         arriving = _Arriving(context_id, command)
         if commands.number(command, commands.COMMAND_DATA_SET_TYPE) == commands.NO_DATA_SET:
@@ -132,6 +132,12 @@ class Inbox(DIMSEServiceProvider):
             self._arriving = None
             self._deliver(arriving)
 
+    def _pass_on(self, context_id: int, value: bytes) -> None:
+        try:
+            super().receive_primitive(_p_data(context_id, value))
+        except Exception as error:  # noqa: BLE001 - pynetdicom raises whatever a bad message makes it
+            self._refuse(f"A message cannot be read: {type(error).__name__}")
+
     def _deliver(self, arriving: _Arriving) -> None:
         self.msg_queue.put((arriving.context_id, cast("Any", arriving.request())))
 
@@ -143,7 +149,7 @@ class Inbox(DIMSEServiceProvider):
 
 def _p_data(context_id: int, value: bytes) -> P_DATA:
     primitive = P_DATA()
-    primitive.presentation_data_value_list = [(context_id, value)]
+    primitive.presentation_data_value_list.append((context_id, value))
     return primitive
 
 
