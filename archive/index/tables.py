@@ -303,18 +303,20 @@ instance_state = Table(
     _part("custodian_id"),
     Column("sop_instance_uid", String(64), primary_key=True),
     Column("sha256", LargeBinary(32), primary_key=True),
+    Column("numbered_by", String(64), primary_key=True),
     Column("state", String(12), nullable=False),
     Column("serves", Boolean, nullable=False, default=True),
     _text("code"),
     _text("actor"),
     _time("at"),
     Column("seq", BigInteger, nullable=False),
-    UniqueConstraint("custodian_id", "seq"),
+    UniqueConstraint("custodian_id", "numbered_by", "seq"),
 )
 """The overlay. An empty digest means whatever octets come under the UID.
 
 ``serves`` is false for the one of two equal or revised instances that is kept beside the other.
-``seq`` has no gaps within a custodian; the newest row of a key keeps the highest.
+``numbered_by`` is the node or centre at whose door it was decided: ``seq`` has no gaps within a
+custodian and the tier that numbers; the newest row of a key keeps the highest.
 """
 
 sighting = Table(

@@ -43,6 +43,7 @@ def upgrade() -> None:
         ),
         sa.Column("sop_instance_uid", sa.String(length=64), nullable=False),
         sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("numbered_by", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("serves", sa.Boolean(), nullable=False),
         sa.Column("code", sa.Text(), server_default="", nullable=False),
@@ -50,9 +51,18 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint(
-            "custodian_id", "sop_instance_uid", "sha256", name=op.f("pk_instance_state")
+            "custodian_id",
+            "sop_instance_uid",
+            "sha256",
+            "numbered_by",
+            name=op.f("pk_instance_state"),
         ),
-        sa.UniqueConstraint("custodian_id", "seq", name=op.f("uq_instance_state_custodian_id_seq")),
+        sa.UniqueConstraint(
+            "custodian_id",
+            "numbered_by",
+            "seq",
+            name=op.f("uq_instance_state_custodian_id_numbered_by_seq"),
+        ),
     )
     op.create_table(
         "job",

@@ -1,0 +1,249 @@
+"""The loop that takes spool segments into the index, a batch of records in each transaction."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
+
+from archive.clock import Clock, milliseconds
+from archive.errors import Damaged, NotFound, Refused, StateMoved, TornRecord
+from archive.index.engine import Index
+from archive.index.journal import data_quality
+from archive.index.segments import (
+    BEGINNING,
+    Progress,
+    SegmentState,
+    advance,
+    forget,
+    progress_of,
+    unneeded,
+)
+from archive.intake.batch import Batch, OnRegistered, OnStates, Taken, Undecided
+from archive.intake.held import HeldOctets, organisation_of_node
+from archive.intake.hl7 import Hl7Port
+from archive.intake.prepare import Preparation, Prepared
+from archive.reader import Octets
+from archive.store.blobs import BlobStore
+from archive.store.segment import Record, RecordKind
+from archive.store.spool import Recovery, SpoolReader
+
+BATCH = 64
+"""Instances registered in one transaction."""
+MESSAGES = 16
+"""HL7 messages applied in one transaction; each does more than an instance."""
+
+_ROUNDS = 5
+"""Of comparing again because another process was faster."""
+_PAUSE_S = 0.002
+"""Between two commits, so that other writers of a SQLite database get their turn."""
+
+_log = structlog.get_logger()
+
+
+class _Overtaken(Exception):
+    """Another intake has gone on with the segment."""
+
+
+class Intake:
+    """Takes in what the spool has; any number may run on one index and one spool."""
+
+    def __init__(  # noqa: PLR0913 - parts are received here, none is built
+        self,
+        index: Index,
+        spool: SpoolReader,
+        blobs: BlobStore,
+        clock: Clock,
+        *,
+        node_name: str,
+        staging: Path,
+        hl7: Hl7Port | None = None,
+        on_registered: OnRegistered | None = None,
+        on_states: OnStates | None = None,
+    ) -> None:
+        """Take the parts.
+
+        ``node_name`` names the source table to ask; ``staging`` is a directory on the disk of the
+        blobs, or any. ``on_registered`` and ``on_states`` write rows in the same transaction: on
+        every batch with instances, and where the state of an instance was written.
+        """
+        self._index = index
+        self._spool = spool
+        self._clock = clock
+        self._node = node_name
+        self._hl7 = hl7
+        self._on_registered = on_registered
+        self._on_states = on_states
+        self._octets = Octets(spool, blobs)
+        self._preparation = Preparation(
+            index,
+            self._octets,
+            HeldOctets(blobs, staging),
+            node=node_name,
+            takes_hl7=hl7 is not None,
+        )
+
+    def once(self) -> bool:
+        """Take in the oldest segment that waits, or tidy up; False when there was nothing to do.
+
+        Raises:
+            Unavailable: database, disk or blob store did not answer; what was committed stays, and
+                the next call goes on behind it.
+        """
+        recovered = [self._tell_recovery(recovery) for recovery in self._spool.recover()]
+        waiting = self._waiting()
+        if waiting is None:
+            return bool(delete_unneeded(self._index, self._spool)) or bool(recovered)
+        try:
+            self._take_segment(*waiting)
+        except (NotFound, _Overtaken):
+            _log.info("intake.segment_left_to_another", segment=waiting[0])
+        return True
+
+    # --- segments ---------------------------------------------------------------------------
+
+    def _waiting(self) -> tuple[str, Progress] | None:
+        names = self._spool.ready()
+        with self._index.reading() as conn:
+            progress = progress_of(conn, names)
+        for name in names:
+            known = progress.get(name, BEGINNING)
+            if known.state is SegmentState.TAKING:
+                return name, known
+        return None
+
+    def _take_segment(self, name: str, progress: Progress) -> None:
+        state = SegmentState.COMPLETE
+        try:
+            for batch in self._batches(name, progress.done):
+                progress = self._take(name, progress, batch)
+                time.sleep(_PAUSE_S)
+        except TornRecord:
+            state = SegmentState.DAMAGED
+        with self._index.writing() as conn:
+            self._guard(conn, name, before=progress, after=replace(progress, state=state))
+            if state is SegmentState.DAMAGED:
+                self._alarm(conn, "SEGMENT_DAMAGED", name)
+        _log.info("intake.segment", segment=name, records=progress.done, state=state.value)
+        delete_unneeded(self._index, self._spool)
+
+    def _batches(self, name: str, done: int) -> Iterator[list[Prepared]]:
+        """Yield batches of records behind ``done``, no SOP Instance UID twice in one."""
+        batch: list[Prepared] = []
+        uids: set[str] = set()
+        try:
+            for record in self._records(name, done):
+                prepared = self._preparation.prepare(name, record)
+                uid = prepared.sop_instance_uid
+                if len(batch) >= _limit(record) or uid in uids:
+                    yield batch
+                    batch, uids = [], set()
+                batch.append(prepared)
+                uids |= {uid} if uid else set()
+        except TornRecord:
+            if batch:
+                yield batch
+            raise
+        if batch:
+            yield batch
+
+    def _records(self, name: str, done: int) -> Iterator[Record]:
+        for record in self._spool.records(name):
+            if record.sequence > done:
+                yield record
+
+    # --- batches ----------------------------------------------------------------------------
+
+    def _take(self, name: str, progress: Progress, prepared: Sequence[Prepared]) -> Progress:
+        """Take in a batch; where the index refuses it, one by one, and hold what it refuses."""
+        try:
+            return self._commit(name, progress, prepared)
+        except (Refused, Damaged, ValueError) as error:
+            if len(prepared) > 1:
+                for one in prepared:
+                    progress = self._take(name, progress, [one])
+                return progress
+            sentence = f"The index refused it ({type(error).__name__})."
+            held = self._preparation.held_instead(prepared[0], sentence)
+            return self._commit(name, progress, [held])
+
+    def _commit(self, name: str, progress: Progress, prepared: Sequence[Prepared]) -> Progress:
+        after = replace(progress, done=prepared[-1].record.sequence)
+        batch = Batch(self._octets, prepared, node=self._node, hl7=self._hl7)
+        for _ in range(_ROUNDS):
+            try:
+                batch.compare(self._index)
+                with self._index.writing() as conn:
+                    self._guard(conn, name, before=progress, after=after)
+                    taken = batch.write(conn, at_ms=milliseconds(self._clock.now()))
+                    self._call_back(conn, taken)
+            except (Undecided, NotFound):
+                continue
+            taken.log(segment=name)
+            return after
+        raise _Overtaken
+
+    def _guard(self, conn: Connection, name: str, *, before: Progress, after: Progress) -> None:
+        """Let only one intake take these records in.
+
+        A segment that was finished and deleted meanwhile has no row either: its file tells.
+        """
+        try:
+            advance(conn, name, before=before, after=after)
+            if before == BEGINNING:
+                list(self._spool.read(name, offset=0, length=0))
+        except (StateMoved, NotFound) as error:
+            raise _Overtaken from error
+
+    def _call_back(self, conn: Connection, taken: Taken) -> None:
+        if self._on_registered is not None and taken.arrived:
+            self._on_registered(conn, taken.arrived, taken.answers)
+        if self._on_states is not None and taken.states_written:
+            self._on_states(conn)
+
+    # --- what an operator hears -------------------------------------------------------------
+
+    def _tell_recovery(self, recovery: Recovery) -> Recovery:
+        _log.warning(
+            "intake.segment_recovered",
+            segment=recovery.name,
+            records=recovery.records,
+            cut=recovery.cut,
+            damaged=recovery.damaged,
+        )
+        if recovery.damaged:
+            with self._index.writing() as conn:
+                self._alarm(conn, "SEGMENT_DAMAGED", recovery.name)
+        return recovery
+
+    def _alarm(self, conn: Connection, code: str, segment: str) -> None:
+        data_quality(
+            conn,
+            organisation=organisation_of_node(conn, self._node),
+            code=code,
+            sentence="The disk has harmed octets that were acknowledged; the file is kept.",
+            subject=segment,
+            at_ms=milliseconds(self._clock.now()),
+        )
+
+
+def delete_unneeded(index: Index, spool: SpoolReader) -> list[str]:
+    """Delete the segments whose records are all taken in and of which nothing is loose.
+
+    The file goes before its row: a row without file is found here again.
+    """
+    with index.reading() as conn:
+        segments = unneeded(conn)
+    for segment in segments:
+        spool.delete(segment)
+    if segments:
+        with index.writing() as conn:
+            forget(conn, segments)
+        _log.info("intake.segments_deleted", segments=len(segments))
+    return segments
+
+
+def _limit(record: Record) -> int:
+    return MESSAGES if record.kind is RecordKind.HL7 else BATCH

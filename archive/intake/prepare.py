@@ -1,0 +1,162 @@
+"""A record on its way into the index: all that is told of it before any transaction."""
+
+import hashlib
+from dataclasses import dataclass
+
+from archive.clock import milliseconds
+from archive.errors import DataSetUnreadable, UnknownCallingAE
+from archive.index.directory import Source, resolve_source
+from archive.index.engine import Index
+from archive.index.header import Arrived, Loose
+from archive.intake.header import plain
+from archive.intake.held import HeldOctets, Unfit
+from archive.intake.reasons import Reason, reason_of
+from archive.intake.rejection import Rejection, rejection_in
+from archive.intake.scan import Measured, digest_of, measure, read_header
+from archive.reader import Octets
+from archive.store.segment import Record, RecordKind
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance that can be registered."""
+
+    arrived: Arrived
+    rejection: Rejection | None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An HL7 message that can be applied."""
+
+    octets: bytes
+    location: Loose
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One record, and what it is."""
+
+    record: Record
+    content: Instance | Message | Unfit
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """The UID that an instance is to be registered under; empty for all else."""
+        content = self.content
+        return content.arrived.header.SOPInstanceUID if isinstance(content, Instance) else ""
+
+
+class Preparation:
+    """Reads, hashes and scans records; octets that cannot be indexed are kept at once."""
+
+    def __init__(
+        self, index: Index, octets: Octets, held: HeldOctets, *, node: str, takes_hl7: bool
+    ) -> None:
+        self._index = index
+        self._octets = octets
+        self._held = held
+        self._node = node
+        self._takes_hl7 = takes_hl7
+
+    def prepare(self, segment: str, record: Record) -> Prepared:
+        """Return what a record is.
+
+        Raises:
+            NotFound: the segment is gone; another intake has finished it.
+            StorageFailed: the disk or the blob store refused.
+            DatabaseUnavailable: nothing could be learnt of the source now.
+        """
+        if record.kind is RecordKind.HL7:
+            return Prepared(record, self._message(segment, record))
+        return Prepared(record, self._instance(segment, record))
+
+    def held_instead(self, prepared: Prepared, sentence: str) -> Prepared:
+        """Return a record that the index refused as one that is kept in ``held``."""
+        content = prepared.content
+        if isinstance(content, Unfit):
+            return prepared
+        if isinstance(content, Message):
+            measured = _measured(content.octets, content.location)
+        else:
+            arrived = content.arrived
+            measured = Measured(arrived.location, arrived.digest.sha256, arrived.size)
+        return Prepared(
+            prepared.record,
+            self._unfit(prepared.record, measured, Reason.INTAKE_FAILED, sentence),
+        )
+
+    # --- instances --------------------------------------------------------------------------
+
+    def _instance(self, segment: str, record: Record) -> Instance | Unfit:
+        try:
+            measured = measure(self._octets, segment=segment, record=record)
+        except DataSetUnreadable as error:
+            return self._without_file_meta(segment, record, error)
+        try:
+            arrived = self._arrived(record, measured)
+        except DataSetUnreadable as error:
+            return self._unfit(record, measured, reason_of(error), error.sentence)
+        except UnknownCallingAE as error:
+            return self._unfit(record, measured, Reason.UNKNOWN_CALLING_AE, error.sentence)
+        return Instance(arrived, rejection_in(self._octets, arrived))
+
+    def _arrived(self, record: Record, measured: Measured) -> Arrived:
+        said = record.envelope
+        return Arrived(
+            header=read_header(self._octets, measured, said),
+            digest=digest_of(measured, said),
+            size=measured.size,
+            location=measured.location,
+            source=self._source("dicom", said.calling_ae),
+            calling_ae=plain(said.calling_ae),
+            called_ae=plain(said.called_ae),
+            arrived_ms=milliseconds(said.arrived_at),
+        )
+
+    def _source(self, kind: str, name: str) -> Source:
+        with self._index.reading() as conn:
+            return resolve_source(conn, node=self._node, kind=kind, name=plain(name))
+
+    def _without_file_meta(self, segment: str, record: Record, error: DataSetUnreadable) -> Unfit:
+        """Keep a whole record that is not Part 10 octets; no door of ours writes such."""
+        location = Loose(segment, record.offset, record.length, 0)
+        digest = hashlib.sha256()
+        for chunk in self._octets.whole(location):
+            digest.update(chunk)
+        measured = Measured(location, digest.digest(), record.length)
+        return self._unfit(record, measured, reason_of(error), error.sentence)
+
+    # --- messages ---------------------------------------------------------------------------
+
+    def _message(self, segment: str, record: Record) -> Message | Unfit:
+        location = Loose(segment, record.offset, record.length, 0)
+        octets = b"".join(self._octets.whole(location))
+        measured = _measured(octets, location)
+        if not self._takes_hl7:
+            sentence = "An HL7 message came to a tier that takes none."
+            return self._unfit(record, measured, Reason.NOT_EXPECTED, sentence)
+        try:
+            source = self._source("hl7", record.envelope.calling_ae)
+        except UnknownCallingAE as error:
+            return self._unfit(record, measured, Reason.UNKNOWN_CALLING_AE, error.sentence)
+        return Message(octets, location, source)
+
+    # --- what is kept instead ---------------------------------------------------------------
+
+    def _unfit(self, record: Record, measured: Measured, reason: Reason, sentence: str) -> Unfit:
+        unfit = Unfit(
+            envelope=record.envelope,
+            location=measured.location,
+            sha256=measured.sha256,
+            size=measured.size,
+            reason=reason,
+            sentence=sentence,
+        )
+        self._held.keep(self._octets, unfit)
+        return unfit
+
+
+def _measured(octets: bytes, location: Loose) -> Measured:
+    return Measured(location, hashlib.sha256(octets).digest(), len(octets))
