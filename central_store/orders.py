@@ -152,7 +152,7 @@ def order_states(
                 subject=custodian,
                 order_class="urgent",
                 body=StatesOrder(custodian=custodian, states=tuple(some)),
-                key=f"states:{custodian}:{some[0].seq}-{some[-1].seq}",
+                key=f"states:{custodian}:{some[0].numbered_by}:{some[0].seq}-{some[-1].seq}",
                 at_ms=at_ms,
             )
 

@@ -30,8 +30,8 @@ class SourceSettings(Part):
 class MllpSettings(DoorSettings):
     """The HL7 door."""
 
-    idle_seconds: float = Field(default=300.0, gt=0)
-    """A connection silent for so long is closed; half a message is dropped unacknowledged."""
+    idle_seconds: float = Field(default=30.0, gt=0)
+    """Silence inside a message for so long ends the connection; the half is not acknowledged."""
 
 
 class CentreSettings(Part):

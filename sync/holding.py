@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive.intake.seal import document_of
+from archive.intake.document_metadata import document_of
 from sqlalchemy import Connection
 
 from archive.errors import Damaged, DigestMismatch

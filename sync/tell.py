@@ -34,6 +34,8 @@ class Telling:
     centre: Centre
     organisation: str
     """ODS code of this node's trust."""
+    node: str
+    """Name of this node, which numbers the trust's states."""
 
     def patient(self, job: Claimed) -> str:
         """Tell of one local patient as the PAS has it now."""
@@ -75,7 +77,11 @@ class Telling:
             with self.index.reading() as conn:
                 after = _told_until(conn, self.organisation)
                 rows = states_after(
-                    conn, custodian=self.organisation, seq=after, limit=_STATES_AT_ONCE
+                    conn,
+                    custodian=self.organisation,
+                    numbered_by=self.node,
+                    seq=after,
+                    limit=_STATES_AT_ONCE,
                 )
             if not rows:
                 return f"{told} states told"
@@ -151,13 +157,12 @@ def open_arrival(
     )
 
 
-def open_states(ledger: Ledger, conn: Connection, organisation: str) -> None:
+def open_states(ledger: Ledger, conn: Connection, *, organisation: str, node: str) -> None:
     """Open the job that tells of new states, in the transaction that wrote them."""
     columns = tables.instance_state.c
     custodian_id = ensure_organisation(conn, organisation)
-    newest = conn.execute(
-        select(func.max(columns.seq)).where(columns.custodian_id == custodian_id)
-    ).scalar()
+    own = (columns.custodian_id == custodian_id, columns.numbered_by == node)
+    newest = conn.execute(select(func.max(columns.seq)).where(*own)).scalar()
     if newest is None:
         return
     ledger.enqueue(

@@ -63,6 +63,21 @@ def holdings_of(
     ]
 
 
+def held_octets(
+    conn: Connection, custodian_id: int, sop_instance_uids: Iterable[str]
+) -> set[tuple[str, str, bytes]]:
+    """Return (UID, syntax, digest) of all that a custodian has here under some UIDs.
+
+    What is only announced is not here. Each pack is read once, however many of the UIDs it holds.
+    """
+    uids = sorted(set(sop_instance_uids))
+    return _loose_octets(conn, custodian_id, uids) | {
+        (member.sop_instance_uid, member.transfer_syntax, member.sha256)
+        for row in _held_packs(conn, custodian_id, uids)
+        for member in unpacked_manifest(row.manifest).members
+    }
+
+
 def series_holdings(conn: Connection, study_key: int, series_no: int) -> Iterator[Holding]:
     """Yield everything held or announced of a series: its packs in order, then what is loose."""
     columns = tables.pack.c
@@ -171,12 +186,16 @@ def _at(
         columns.series_no == place.series_no,
         columns.pack_no == place.pack_no,
     )
-    return _in_pack(conn.execute(query).one())
+    return _in_pack(conn.execute(query).one(), sop_instance_uid)
 
 
-def _in_pack(row: Row[tuple[object, ...]]) -> Iterator[Holding]:
+def _in_pack(
+    row: Row[tuple[object, ...]], sop_instance_uid: str | None = None
+) -> Iterator[Holding]:
     manifest = unpacked_manifest(row.manifest)
     for number, member in enumerate(manifest.members):
+        if sop_instance_uid not in (None, member.sop_instance_uid):
+            continue
         yield Holding(
             study_key=row.study_key,
             series_no=row.series_no,
@@ -184,6 +203,50 @@ def _in_pack(row: Row[tuple[object, ...]]) -> Iterator[Holding]:
             member=member,
             location=_packed(row, number),
         )
+
+
+def _loose_octets(
+    conn: Connection, custodian_id: int, uids: Sequence[str]
+) -> set[tuple[str, str, bytes]]:
+    columns = tables.instance.c
+    query = (
+        select(columns.sop_instance_uid, columns.transfer_syntax, columns.sha256)
+        .join(tables.sop, _same_series(columns))
+        .where(tables.sop.c.pack_no == LOOSE, tables.sop.c.custodian_id == custodian_id)
+    )
+    return {
+        (row.sop_instance_uid, row.transfer_syntax, row.sha256)
+        for part in _slices([sop_hash(conn, uid) for uid in uids])
+        for row in conn.execute(query.where(tables.sop.c.hash.in_(part)))
+    }
+
+
+def _held_packs(
+    conn: Connection, custodian_id: int, uids: Sequence[str]
+) -> list[Row[tuple[object, ...]]]:
+    columns = tables.pack.c
+    named = (
+        select(tables.sop.c.study_key, tables.sop.c.series_no, tables.sop.c.pack_no)
+        .where(tables.sop.c.custodian_id == custodian_id, tables.sop.c.pack_no != LOOSE)
+        .distinct()
+    )
+    keys = {
+        tuple(row)
+        for part in _slices([sop_hash(conn, uid) for uid in uids])
+        for row in conn.execute(named.where(tables.sop.c.hash.in_(part)))
+    }
+    rows = (
+        conn.execute(
+            select(tables.pack).where(
+                columns.study_key == study_key,
+                columns.series_no == series_no,
+                columns.pack_no == pack_no,
+                columns.encoding_id.is_not(None),
+            )
+        ).first()
+        for study_key, series_no, pack_no in sorted(keys)
+    )
+    return [row for row in rows if row is not None]
 
 
 def _packed(row: Row[tuple[object, ...]], number: int) -> Location:

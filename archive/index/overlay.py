@@ -40,6 +40,11 @@ _SEVERITY = (
 )
 
 
+def _stricter(one: Shown, other: Shown) -> Shown:
+    """Return the one that shows less; of two alike the first."""
+    return max(one, other, key=lambda shown: (_SEVERITY.index(shown.state), not shown.serves))
+
+
 @dataclass(frozen=True, slots=True)
 class StateRow:
     """One row of the overlay, as it travels between tiers."""
@@ -51,6 +56,8 @@ class StateRow:
     code: str
     actor: str
     at_ms: int
+    numbered_by: str
+    """Name of the node or centre at whose door it was decided."""
     seq: int = 0
 
 
@@ -64,7 +71,7 @@ class Overlay:
         """Return how these octets are shown: the most restrictive of what is said of them."""
         exact = self.rows.get((sop_instance_uid, sha256), _PLAIN)
         whole = self.rows.get((sop_instance_uid, ANY_OCTETS), _PLAIN)
-        return max(exact, whole, key=lambda shown: _SEVERITY.index(shown.state))
+        return _stricter(exact, whole)
 
     def disputed(self, sop_instance_uid: str) -> bool:
         """Tell whether some octets under the UID are quarantined."""
@@ -88,14 +95,14 @@ def overlay(conn: Connection, custodian_id: int, sop_instance_uids: Iterable[str
             columns.sop_instance_uid.in_(uids[start : start + 500]),
         )
         for row in conn.execute(query):
-            rows[row.sop_instance_uid, row.sha256] = Shown(
-                InstanceState(row.state), row.serves, row.code
-            )
+            key = (row.sop_instance_uid, row.sha256)
+            said = Shown(InstanceState(row.state), row.serves, row.code)
+            rows[key] = _stricter(said, rows.get(key, said))
     return Overlay(rows)
 
 
 def set_state(conn: Connection, *, custodian: str, row: StateRow) -> int:
-    """Write a state and return its number, without gaps within the custodian.
+    """Write a state decided at this tier, and return its number: no gaps within the custodian.
 
     Saying again what is said already changes nothing and returns the number it has.
 
@@ -122,12 +129,15 @@ def take_state(conn: Connection, *, custodian: str, row: StateRow) -> None:
         _replace(conn, custodian_id, row, row.seq)
 
 
-def states_after(conn: Connection, *, custodian: str, seq: int, limit: int = 500) -> list[StateRow]:
-    """Return a custodian's states with a number above ``seq``, in order."""
+def states_after(
+    conn: Connection, *, custodian: str, numbered_by: str, seq: int, limit: int = 500
+) -> list[StateRow]:
+    """Return a custodian's states that one tier has numbered above ``seq``, in order."""
     columns = tables.instance_state.c
     query = (
         select(tables.instance_state)
-        .where(columns.custodian_id == ensure_organisation(conn, custodian), columns.seq > seq)
+        .where(columns.custodian_id == ensure_organisation(conn, custodian))
+        .where(columns.numbered_by == numbered_by, columns.seq > seq)
         .order_by(columns.seq)
         .limit(limit)
     )
@@ -140,6 +150,7 @@ def states_after(conn: Connection, *, custodian: str, seq: int, limit: int = 500
             code=row.code,
             actor=row.actor,
             at_ms=row.at,
+            numbered_by=row.numbered_by,
             seq=row.seq,
         )
         for row in conn.execute(query)
@@ -156,6 +167,7 @@ def _key(custodian_id: int, row: StateRow):  # type: ignore[no-untyped-def]  # n
         columns.custodian_id == custodian_id,
         columns.sop_instance_uid == row.sop_instance_uid,
         columns.sha256 == row.sha256,
+        columns.numbered_by == row.numbered_by,
     )
 
 
@@ -207,6 +219,7 @@ def _replace(conn: Connection, custodian_id: int, row: StateRow, seq: int) -> No
             code=row.code,
             actor=row.actor,
             at=row.at_ms,
+            numbered_by=row.numbered_by,
             seq=seq,
         )
     )

@@ -236,6 +236,7 @@ def _say(
         code=code,
         actor="intake",
         at_ms=at_ms,
+        numbered_by=arrived.source.node,
     )
     set_state(conn, custodian=arrived.source.organisation, row=row)
 

@@ -89,6 +89,8 @@ class StatePart(Message):
     code: Short
     actor: Short
     at_ms: Milliseconds
+    numbered_by: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    """Name of the node or centre that numbered it."""
     seq: Annotated[int, Field(ge=1, lt=1 << 53)]
 
 

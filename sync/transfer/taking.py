@@ -162,6 +162,7 @@ def take_states(conn: Connection, custodian: str, states: Iterable[StatePart]) -
             code=part.code,
             actor=part.actor,
             at_ms=part.at_ms,
+            numbered_by=part.numbered_by,
             seq=part.seq,
         )
         take_state(conn, custodian=custodian, row=row)

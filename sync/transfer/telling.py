@@ -101,6 +101,7 @@ def state_part(row: StateRow) -> StatePart:
         code=row.code,
         actor=row.actor,
         at_ms=row.at_ms,
+        numbered_by=row.numbered_by,
         seq=row.seq,
     )
 
@@ -141,7 +142,7 @@ def states_of(
             columns.sop_instance_uid.in_(uids[start : start + 500]),
         )
         found += [_state_row(row) for row in conn.execute(query)]
-    return sorted(found, key=lambda row: row.seq)
+    return sorted(found, key=lambda row: (row.numbered_by, row.seq))
 
 
 def _state_row(row: AnyRow) -> StateRow:
@@ -153,6 +154,7 @@ def _state_row(row: AnyRow) -> StateRow:
         code=row.code,
         actor=row.actor,
         at_ms=row.at,
+        numbered_by=row.numbered_by,
         seq=row.seq,
     )
 

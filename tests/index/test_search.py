@@ -159,6 +159,7 @@ def test_what_is_rejected_is_nowhere_and_a_study_of_it_alone_neither(shared: Row
                 code="113001",
                 actor="test",
                 at_ms=0,
+                numbered_by="RXA",
             )
             set_state(conn, custodian="RXA", row=row)
         found = list(shared.reader.search(ASKS_RXA, Level.IMAGE, {"PatientID": "7"}))

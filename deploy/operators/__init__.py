@@ -1,0 +1,1 @@
+"""What operators ask on the command line: how it stands, what waits, what became of a study."""
