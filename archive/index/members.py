@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import Connection, Row, delete, insert, select
 
@@ -66,15 +66,27 @@ def holdings_of(
 def held_octets(
     conn: Connection, custodian_id: int, sop_instance_uids: Iterable[str]
 ) -> set[tuple[str, str, bytes]]:
-    """Return (UID, syntax, digest) of all that a custodian has here under some UIDs.
+    """Return (UID, syntax, digest) of all that a custodian has here under some UIDs, and more.
 
     What is only announced is not here. Each pack is read once, however many of the UIDs it holds.
     """
-    uids = sorted(set(sop_instance_uids))
-    return _loose_octets(conn, custodian_id, uids) | {
-        (member.sop_instance_uid, member.transfer_syntax, member.sha256)
-        for row in _held_packs(conn, custodian_id, uids)
-        for member in unpacked_manifest(row.manifest).members
+    columns = tables.sop.c
+    places = (
+        select(columns.study_key, columns.series_no, columns.pack_no)
+        .where(columns.custodian_id == custodian_id)
+        .distinct()
+    )
+    hashes = sorted({sop_hash(conn, uid) for uid in sop_instance_uids})
+    found = {
+        row
+        for part in _slices(hashes)
+        for row in conn.execute(places.where(columns.hash.in_(part)))
+    }
+    return {
+        (holding.member.sop_instance_uid, holding.member.transfer_syntax, holding.member.sha256)
+        for place in found
+        for holding in _at(conn, place)
+        if not isinstance(holding.location, Elsewhere)
     }
 
 
@@ -176,7 +188,7 @@ def _hash_key(conn: Connection) -> bytes:
 
 
 def _at(
-    conn: Connection, place: Row[tuple[object, ...]], sop_instance_uid: str
+    conn: Connection, place: Row[*tuple[Any, ...]], sop_instance_uid: str | None = None
 ) -> Iterator[Holding]:
     if place.pack_no == LOOSE:
         return _loose(conn, place.study_key, place.series_no, sop_instance_uid)
@@ -203,50 +215,6 @@ def _in_pack(
             member=member,
             location=_packed(row, number),
         )
-
-
-def _loose_octets(
-    conn: Connection, custodian_id: int, uids: Sequence[str]
-) -> set[tuple[str, str, bytes]]:
-    columns = tables.instance.c
-    query = (
-        select(columns.sop_instance_uid, columns.transfer_syntax, columns.sha256)
-        .join(tables.sop, _same_series(columns))
-        .where(tables.sop.c.pack_no == LOOSE, tables.sop.c.custodian_id == custodian_id)
-    )
-    return {
-        (row.sop_instance_uid, row.transfer_syntax, row.sha256)
-        for part in _slices([sop_hash(conn, uid) for uid in uids])
-        for row in conn.execute(query.where(tables.sop.c.hash.in_(part)))
-    }
-
-
-def _held_packs(
-    conn: Connection, custodian_id: int, uids: Sequence[str]
-) -> list[Row[tuple[object, ...]]]:
-    columns = tables.pack.c
-    named = (
-        select(tables.sop.c.study_key, tables.sop.c.series_no, tables.sop.c.pack_no)
-        .where(tables.sop.c.custodian_id == custodian_id, tables.sop.c.pack_no != LOOSE)
-        .distinct()
-    )
-    keys = {
-        tuple(row)
-        for part in _slices([sop_hash(conn, uid) for uid in uids])
-        for row in conn.execute(named.where(tables.sop.c.hash.in_(part)))
-    }
-    rows = (
-        conn.execute(
-            select(tables.pack).where(
-                columns.study_key == study_key,
-                columns.series_no == series_no,
-                columns.pack_no == pack_no,
-                columns.encoding_id.is_not(None),
-            )
-        ).first()
-        for study_key, series_no, pack_no in sorted(keys)
-    )
-    return [row for row in rows if row is not None]
 
 
 def _packed(row: Row[tuple[object, ...]], number: int) -> Location:

@@ -9,8 +9,7 @@ from archive.errors import NotFound, StateMoved
 from archive.index import tables
 from archive.index.copies import PackKey
 from archive.index.engine import serialise
-from archive.index.header import Elsewhere
-from archive.index.members import LOOSE, forget_loose, holdings_of, remember
+from archive.index.members import LOOSE, forget_loose, held_octets, remember
 from archive.index.overlay import Overlay, overlay
 from archive.index.register import PATIENT_MISMATCH
 from archive.states import InstanceState
@@ -228,13 +227,7 @@ def lacking_digests(
         (member.sop_instance_uid, member.transfer_syntax, member.sha256)
         for member in manifest.members
     }
-    held = {
-        (found.member.sop_instance_uid, found.member.transfer_syntax, found.member.sha256)
-        for uid in {member.sop_instance_uid for member in manifest.members}
-        for found in holdings_of(conn, uid, custodian_id=custodian_id)
-        if not isinstance(found.location, Elsewhere)
-    }
-    return wanted - held
+    return wanted - held_octets(conn, custodian_id, (uid for uid, _, _ in wanted))
 
 
 def _stays(said: Overlay, loose: LooseInstance) -> bool:
