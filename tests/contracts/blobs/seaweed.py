@@ -4,7 +4,7 @@ import importlib.util
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,8 @@ from archive.store.s3_blobs import S3Blobs
 from tests.peers.processes import LOOPBACK, free_port, listens, running, wait_until
 
 KEY, SECRET = "store", "not a secret"
-_FURTHER_PORTS = (
+_PORTS = (
+    "s3.port",
     "s3.port.grpc",
     "master.port",
     "master.port.grpc",
@@ -53,14 +54,18 @@ def why_not() -> str:
 @contextmanager
 def seaweed(directory: Path) -> Iterator[Seaweed]:
     """Give a server that stores."""
-    port = free_port()
+    ports = {part: free_port() for part in _PORTS}
+    port = ports["s3.port"]
     server = Seaweed(f"http://{LOOPBACK}:{port}")
-    with running(
-        _command(directory, port),
-        log=directory / "log",
-        ready=lambda: listens(port),
-        seconds=60,
-    ) as process:
+    with (
+        _cleared(ports.values()),
+        running(
+            _command(directory, ports),
+            log=directory / "log",
+            ready=lambda: listens(port),
+            seconds=60,
+        ) as process,
+    ):
         probe = directory / "s3.json"
         wait_until(lambda: _stores(server, probe), what="seaweedfs stores", seconds=60)
         yield server
@@ -80,7 +85,18 @@ def _program() -> str | None:
     return shutil.which("weed", path=beside) or shutil.which("weed")
 
 
-def _command(directory: Path, port: int) -> list[str]:
+@contextmanager
+def _cleared(ports: Iterable[int]) -> Iterator[None]:
+    """Remove the sockets that the server leaves behind in /tmp, wherever it is told to work."""
+    try:
+        yield
+    finally:
+        for port in ports:
+            for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                path.unlink(missing_ok=True)
+
+
+def _command(directory: Path, ports: Mapping[str, int]) -> list[str]:
     identity = {
         "name": "store",
         "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
@@ -94,8 +110,7 @@ def _command(directory: Path, port: int) -> list[str]:
         "server",
         "-s3",
         "-filer",
-        f"-s3.port={port}",
-        *(f"-{part}={free_port()}" for part in _FURTHER_PORTS),
+        *(f"-{part}={port}" for part, port in ports.items()),
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         f"-dir={directory / 'volumes'}",
