@@ -16,7 +16,7 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import correct_ambiguous_vr
 from pydicom.uid import UID
 
-from archive.errors import NotAcceptable, PixelsDiffer
+from archive.errors import DataSetUnreadable, NotAcceptable, PixelsDiffer
 from archive.view.character_sets import coded
 from archive.view.elements import form_of
 from archive.view.sameness import same_elements
@@ -70,7 +70,7 @@ def transcoded(octets: bytes, *, source: str, target: str) -> bytes:
             warnings.simplefilter("ignore")
             made = _made(octets, source, target)
             same = _is_same(_read(octets, source), _read(made, target))
-    except UNREADABLE as error:
+    except (*UNREADABLE, DataSetUnreadable) as error:
         raise NotAcceptable(
             "The object cannot be turned into an accepted transfer syntax.",
             stored=source,
