@@ -2,6 +2,7 @@ import ast
 import inspect
 
 from archive import errors
+from archive.dicomweb.problems import STATUS
 from archive.dimse.statuses import STATUSES
 from archive.errors import ArchiveError, Damaged, Refused, Unavailable
 from tests.house.source import ROOT, product_files
@@ -27,6 +28,10 @@ def derived_from(names: set[str], source: str) -> set[str]:
 
 def test_every_error_of_the_archive_is_mapped_to_a_dimse_status() -> None:
     assert {error.__name__ for error in RAISED - STATUSES.keys()} == set()
+
+
+def test_every_error_of_the_archive_is_mapped_to_an_http_status() -> None:
+    assert {error.__name__ for error in RAISED - STATUS.keys()} == set()
 
 
 def test_every_error_says_what_happens_next_and_gives_a_hint() -> None:
