@@ -5,7 +5,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive.intake.document_metadata import document_of
 from sqlalchemy import Connection
 
 from archive.errors import Damaged, DigestMismatch
@@ -13,6 +12,7 @@ from archive.index.copies import PackKey, note_copy
 from archive.index.documents import save_document
 from archive.index.packs import hold_pack
 from archive.index.studies import study_row
+from archive.intake.document_metadata import DocumentItem, document_of
 from archive.states import CopyState
 from archive.store.blobs import BlobStore, pack_name
 from archive.store.manifest import PackKind
@@ -24,7 +24,7 @@ class ReceivedPack:
     """A pack whose every octet was verified and that lies durably in the blob store."""
 
     verified: Verified
-    documents: tuple[dict[str, object], ...]
+    documents: tuple[DocumentItem, ...]
     """Of a documents pack, what its metadata tells of each, in the manifest's order."""
 
 
@@ -85,7 +85,7 @@ def _verified(path: Path, *, content: str, encoding: str) -> Verified:
     return verified
 
 
-def _documents(path: Path, verified: Verified) -> tuple[dict[str, object], ...]:
+def _documents(path: Path, verified: Verified) -> tuple[DocumentItem, ...]:
     if verified.manifest.kind is not PackKind.DOCUMENTS:
         return ()
     with path.open("rb") as file:

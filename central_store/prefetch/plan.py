@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, and_, or_, select, update
 
 from archive.clock import Clock, milliseconds
 from archive.index import tables
-from archive.index.copies import copy_state
+from archive.index.copies import PackKey, copy_state
 from archive.index.directory import issuer_of, organisation_code, place_id
 from archive.index.engine import Index, serialise
 from archive.index.journal import data_quality
@@ -21,7 +21,7 @@ from archive.index.members import unpacked_manifest
 from archive.index.overlay import overlay
 from archive.index.packs import packs_of
 from archive.index.patients import LocalPatient, find_patient, linked
-from archive.index.studies import series_rows
+from archive.index.studies import series_rows, study_row
 from archive.words.identity import PatientIdentity
 from central_store.config import PrefetchSettings
 from central_store.orders import count_orders, give_order, live_contents
@@ -53,10 +53,17 @@ class Planner:
         with self.index.writing() as conn:
             arrival = _arrival(conn, int(str(job.payload["arrival_id"])))
             serialise(conn, "plan", arrival.node_id)
-            ordered = self._order(conn, arrival, at_ms)
-            evidence = f"{ordered} studies ordered"
+            if self._is_over(arrival, at_ms):
+                _close(conn, arrival, at_ms)
+                evidence = "the arrival is too long ago; it is closed"
+            else:
+                evidence = f"{self._order(conn, arrival, at_ms)} studies ordered"
             job.settle(conn, evidence)
         return evidence
+
+    def _is_over(self, arrival: AnyRow, at_ms: int) -> bool:
+        open_for = timedelta(days=self.settings.arrival_days)
+        return bool(at_ms - arrival.at > round(open_for.total_seconds() * 1000))
 
     def _order(self, conn: Connection, arrival: AnyRow, at_ms: int) -> int:
         identity = PatientIdentity(arrival.mrn, issuer_of(conn, arrival.authority_id))
@@ -68,9 +75,18 @@ class Planner:
         return sum(_order_study(conn, arrival, local, study, at_ms) for study in studies)
 
 
-def open_plans(
-    ledger: Ledger, conn: Connection, patient_ids: Iterable[int], *, cause: str, at_ms: int
-) -> None:
+def plan_for_packs(ledger: Ledger, conn: Connection, packs: Iterable[PackKey]) -> None:
+    """Open the plans of arrivals that packs which have come may serve, in their transaction."""
+    for key in packs:
+        study = study_row(conn, key[0])
+        if study.authority_id is None or not study.mrn:
+            continue
+        identity = PatientIdentity(study.mrn, issuer_of(conn, study.authority_id))
+        person = {patient.patient_id for patient in linked(conn, identity)}
+        open_plans(ledger, conn, person, cause=f"pack:{key[0]}:{key[1]}:{key[2]}")
+
+
+def open_plans(ledger: Ledger, conn: Connection, patient_ids: Iterable[int], *, cause: str) -> None:
     """Open the plan of every arrival that is open for one of these patients."""
     patients = tables.local_patient.c
     arrivals = tables.arrival.c
@@ -81,7 +97,6 @@ def open_plans(
             and_(patients.authority_id == arrivals.authority_id, patients.mrn == arrivals.mrn),
         )
         .where(patients.id.in_(set(patient_ids)), arrivals.closed_at.is_(None))
-        .where(arrivals.at > at_ms - round(timedelta(days=60).total_seconds() * 1000))
     )
     for arrival_id in conn.execute(query).scalars().all():
         open_plan(ledger, conn, arrival_id, cause=cause)
@@ -106,6 +121,11 @@ def open_plan(ledger: Ledger, conn: Connection, arrival_id: int, *, cause: str) 
 def _arrival(conn: Connection, arrival_id: int) -> AnyRow:
     query = select(tables.arrival).where(tables.arrival.c.id == arrival_id)
     return conn.execute(query).one()
+
+
+def _close(conn: Connection, arrival: AnyRow, at_ms: int) -> None:
+    change = update(tables.arrival).where(tables.arrival.c.id == arrival.id)
+    conn.execute(change.values(closed_at=at_ms))
 
 
 def _foreign_studies(
