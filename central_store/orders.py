@@ -159,15 +159,12 @@ def order_states(
 
 def live_contents(conn: Connection, node_id: int, study_uid: str) -> set[str]:
     """Return the contents of packs that a node has been ordered to fetch and is still to fetch."""
-    columns = tables.node_order.c
-    query = select(columns.body).where(
-        columns.node_id == node_id,
-        columns.subject == study_uid,
-        columns.kind == "fetch",
-        columns.state.in_(LIVE),
-    )
-    bodies = (FetchOrder.model_validate_json(body) for body in conn.execute(query).scalars())
-    return {pack.content for body in bodies for pack in body.packs}
+    return _contents(conn, node_id, study_uid, LIVE)
+
+
+def may_fetch(conn: Connection, node_id: int, *, study_uid: str, content: str) -> bool:
+    """Tell whether a node has, or had and carried out, an order for a pack of a study."""
+    return content in _contents(conn, node_id, study_uid, (*LIVE, OrderState.DONE.value))
 
 
 def count_orders(conn: Connection, node_id: int, study_uid: str) -> int:
@@ -175,6 +172,18 @@ def count_orders(conn: Connection, node_id: int, study_uid: str) -> int:
     columns = tables.node_order.c
     query = select(func.count()).where(columns.node_id == node_id, columns.subject == study_uid)
     return int(conn.execute(query).scalar_one())
+
+
+def _contents(conn: Connection, node_id: int, study_uid: str, states: Sequence[str]) -> set[str]:
+    columns = tables.node_order.c
+    query = select(columns.body).where(
+        columns.node_id == node_id,
+        columns.subject == study_uid,
+        columns.kind == "fetch",
+        columns.state.in_(states),
+    )
+    bodies = (FetchOrder.model_validate_json(body) for body in conn.execute(query).scalars())
+    return {pack.content for body in bodies for pack in body.packs}
 
 
 def _order(conn: Connection, node_id: int, order_id: int) -> Row[tuple[object, ...]]:
@@ -214,7 +223,10 @@ def _note_copies(conn: Connection, row: Row[tuple[object, ...]], *, at_ms: int) 
 
 
 def _nodes_with_copies(conn: Connection, custodian_id: int, sop_instance_uid: str) -> Iterable[int]:
-    """Return the nodes that were ordered to fetch the study of an instance and may have it."""
+    """Return the nodes that were ever ordered to fetch the study of an instance.
+
+    Whatever became of the order: one that failed may have brought some of its packs.
+    """
     columns = tables.node_order.c
     studies = {
         study_row(conn, found.study_key).study_instance_uid
@@ -223,6 +235,5 @@ def _nodes_with_copies(conn: Connection, custodian_id: int, sop_instance_uid: st
     query = select(columns.node_id).where(
         columns.kind == "fetch",
         columns.subject.in_(studies),
-        columns.state.in_([*LIVE, OrderState.DONE.value]),
     )
     return sorted(set(conn.execute(query).scalars()))

@@ -120,13 +120,18 @@ def set_state(conn: Connection, *, custodian: str, row: StateRow) -> int:
     return seq
 
 
-def take_state(conn: Connection, *, custodian: str, row: StateRow) -> None:
-    """Write a state as its custodian numbered it; an older number than is held changes nothing."""
+def take_state(conn: Connection, *, custodian: str, row: StateRow) -> bool:
+    """Write a state as its custodian numbered it; return whether it was news.
+
+    A number that is no newer than the one that is held changes nothing.
+    """
     custodian_id = ensure_organisation(conn, custodian)
     serialise(conn, "states", custodian)
     known = _current(conn, custodian_id, row)
-    if known is None or known.seq < row.seq:
-        _replace(conn, custodian_id, row, row.seq)
+    if known is not None and known.seq >= row.seq:
+        return False
+    _replace(conn, custodian_id, row, row.seq)
+    return True
 
 
 def states_after(

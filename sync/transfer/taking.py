@@ -151,8 +151,11 @@ def take_series(conn: Connection, study_key: int, part: SeriesPart, *, at_ms: in
     return int(ensure_series(conn, study_key, told, at_ms=at_ms).series_no)
 
 
-def take_states(conn: Connection, custodian: str, states: Iterable[StatePart]) -> None:
-    """Write states as their custodian numbered them; older numbers than are held do nothing."""
+def take_states(
+    conn: Connection, custodian: str, states: Iterable[StatePart]
+) -> tuple[StatePart, ...]:
+    """Write states as their custodian numbered them; return those that were news."""
+    news = []
     for part in states:
         row = StateRow(
             sop_instance_uid=part.sop_instance_uid,
@@ -165,7 +168,9 @@ def take_states(conn: Connection, custodian: str, states: Iterable[StatePart]) -
             numbered_by=part.numbered_by,
             seq=part.seq,
         )
-        take_state(conn, custodian=custodian, row=row)
+        if take_state(conn, custodian=custodian, row=row):
+            news.append(part)
+    return tuple(news)
 
 
 def take_patient(conn: Connection, part: PatientPart, *, at_ms: int) -> LocalPatient:
