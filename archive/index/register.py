@@ -17,7 +17,7 @@ from archive.index.engine import serialise
 from archive.index.header import Arrived
 from archive.index.journal import data_quality, tally
 from archive.index.members import LOOSE, Holding, holdings_of, remember
-from archive.index.overlay import StateRow, set_state
+from archive.index.overlay import StateRow, overlay, set_state
 from archive.index.patients import component, find_patient
 from archive.index.studies import (
     StudyTold,
@@ -73,8 +73,9 @@ PATIENT_MISMATCH = "PATIENT_MISMATCH"
 def preliminary(conn: Connection, arrived: Arrived) -> list[Holding]:
     """Return what must be compared with ``arrived`` before it can be registered.
 
-    Empty: nothing; it is new, or the very octets are held. Otherwise the first holding is what
-    serves under its UID, of the same custodian or (a possible echo) as delivered to it.
+    Empty: nothing; it is new, or the very octets are held. Otherwise one holding: the same octets
+    under another transfer syntax, else what serves under the UID, of the same custodian or (a
+    possible echo) as delivered to it.
     """
     own = holdings_of(
         conn, arrived.header.SOPInstanceUID, custodian_id=arrived.source.organisation_id
@@ -82,7 +83,7 @@ def preliminary(conn: Connection, arrived: Arrived) -> list[Holding]:
     if any(_same_octets(arrived, holding) for holding in own):
         return []
     if own:
-        return own[:1]
+        return [_to_compare(conn, arrived, own)]
     return _delivered(conn, arrived)[:1]
 
 
@@ -117,7 +118,7 @@ def _register_one(conn: Connection, arrived: Arrived, verdicts: Verdicts, at_ms:
         _add(conn, arrived, at_ms)
         return Answer.REGISTERED
     _sight(conn, arrived, verdict, at_ms)
-    if verdict.answer is not Answer.ECHO:
+    if verdict.answer is not Answer.ECHO and verdict.of_sha256 != arrived.digest.sha256:
         _add_beside(conn, arrived, verdict, at_ms)
     return verdict.answer
 
@@ -261,6 +262,19 @@ def _same_octets(arrived: Arrived, holding: Holding) -> bool:
     member = holding.member
     held = (member.transfer_syntax, member.sha256)
     return held == (arrived.digest.transfer_syntax, arrived.digest.sha256)
+
+
+def _to_compare(conn: Connection, arrived: Arrived, own: Sequence[Holding]) -> Holding:
+    """Return what decides about other octets under a UID of the same custodian.
+
+    The same octets under another syntax (an object without pixels may be sent under any) need no
+    second copy: states are told by digest, so one that did not serve would hide the other.
+    """
+    uid = arrived.header.SOPInstanceUID
+    said = overlay(conn, arrived.source.organisation_id, [uid])
+    same = (held for held in own if held.member.sha256 == arrived.digest.sha256)
+    serving = (held for held in own if said.of(uid, held.member.sha256).serves)
+    return next(same, None) or next(serving, own[0])
 
 
 def _delivered(conn: Connection, arrived: Arrived) -> list[Holding]:

@@ -88,14 +88,20 @@ class Batch:
     _verdicts: dict[tuple[str, bytes], Verdict] = field(default_factory=dict)
 
     def compare(self, index: Index) -> None:
-        """Decide about every instance whose UID is taken now."""
-        self._verdicts = {}
-        for instance in self._instances():
-            with index.reading() as conn:
-                rival = rival_of(conn, instance.arrived)
-            if rival is not None:
-                found = verdict(self.octets, instance.arrived, rival)
-                self._verdicts[instance.arrived.key] = found
+        """Decide about every instance whose UID is taken now.
+
+        Raises:
+            NotFound: what is held under a UID has moved meanwhile; compare again.
+            StorageFailed: the storage refused.
+        """
+        instances = self._instances()
+        with index.reading() as conn:
+            rivals = [rival_of(conn, instance.arrived) for instance in instances]
+        self._verdicts = {
+            instance.arrived.key: verdict(self.octets, instance.arrived, rival)
+            for instance, rival in zip(instances, rivals, strict=True)
+            if rival is not None
+        }
 
     def write(self, conn: Connection, *, at_ms: int) -> Taken:
         """Write everything of the batch.
@@ -105,7 +111,7 @@ class Batch:
         """
         instances = self._instances()
         custodians = {instance.arrived.source.organisation_id for instance in instances}
-        before = _last_states(conn, custodians)
+        before = _last_states(conn, custodians, self.node)
         answers = self._register(conn, [instance.arrived for instance in instances], at_ms)
         rejections = sum(
             _reject(conn, instance, answer, at_ms)
@@ -126,7 +132,7 @@ class Batch:
             documents=sum(messages),
             messages=len(messages),
             held=held,
-            states_written=_last_states(conn, custodians) != before,
+            states_written=_last_states(conn, custodians, self.node) != before,
         )
 
     def _instances(self) -> list[Instance]:
@@ -164,12 +170,11 @@ def _reject(conn: Connection, instance: Instance, answer: Answer, at_ms: int) ->
     return True
 
 
-def _last_states(conn: Connection, custodians: set[int]) -> dict[int, int]:
+def _last_states(conn: Connection, custodians: set[int], node: str) -> dict[int, int]:
+    """Return the highest number that this tier has given to a state, by custodian."""
     columns = tables.instance_state.c
+    highest = select(func.max(columns.seq)).where(columns.numbered_by == node)
     return {
-        custodian: conn.execute(
-            select(func.max(columns.seq)).where(columns.custodian_id == custodian)
-        ).scalar()
-        or 0
+        custodian: conn.execute(highest.where(columns.custodian_id == custodian)).scalar() or 0
         for custodian in custodians
     }

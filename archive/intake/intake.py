@@ -116,6 +116,7 @@ class Intake:
 
     def _take_segment(self, name: str, progress: Progress) -> None:
         state = SegmentState.COMPLETE
+        self._preparation.begin()
         try:
             for batch in self._batches(name, progress.done):
                 progress = self._take(name, progress, batch)

@@ -59,6 +59,11 @@ class Preparation:
         self._held = held
         self._node = node
         self._takes_hl7 = takes_hl7
+        self._sources: dict[tuple[str, str], Source] = {}
+
+    def begin(self) -> None:
+        """Ask the source table anew for what the next segment holds."""
+        self._sources.clear()
 
     def prepare(self, segment: str, record: Record) -> Prepared:
         """Return what a record is.
@@ -116,8 +121,11 @@ class Preparation:
         )
 
     def _source(self, kind: str, name: str) -> Source:
-        with self._index.reading() as conn:
-            return resolve_source(conn, node=self._node, kind=kind, name=plain(name))
+        if (kind, name) not in self._sources:
+            with self._index.reading() as conn:
+                source = resolve_source(conn, node=self._node, kind=kind, name=plain(name))
+            self._sources[kind, name] = source
+        return self._sources[kind, name]
 
     def _without_file_meta(self, segment: str, record: Record, error: DataSetUnreadable) -> Unfit:
         """Keep a whole record that is not Part 10 octets; no door of ours writes such."""
