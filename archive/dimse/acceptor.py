@@ -17,6 +17,7 @@ from archive.dimse import negotiation
 from archive.dimse.outbox import answer_store
 from archive.dimse.peers import Callers, Destinations
 from archive.dimse.receive import Inbox, Peer, Receiver, Reception, StoreRequest
+from archive.dimse.transport import UpperLayer
 from archive.words.identity import Asker
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class Acceptor(Association):
         self.calling_ae = ""
         self.acse = negotiation.Negotiator(self)
         self.dimse = Inbox(self)
+        self.dul = UpperLayer(self)
+        # pynetdicom keeps its time limits in the upper layer that was just replaced.
+        self.acse_timeout = entity.acse_timeout
+        self.network_timeout = entity.network_timeout
         self._reception: Reception | None = None
 
     def run_reactor(self) -> None:
@@ -127,8 +132,9 @@ class Acceptor(Association):
             self._answer(message, context, SUCCESS)
         elif isinstance(message, C_FIND | C_GET | C_MOVE):
             self._query(message, context)
-        else:
-            LOGGER.warning("association=%s unexpected=%s", self.name, message.msg_type)
+        elif message.MessageIDBeingRespondedTo is None:
+            LOGGER.warning("association=%s aborted unserved=%s", self.name, message.msg_type)
+            self.abort()
 
     def _query(self, message: C_FIND | C_GET | C_MOVE, context: PresentationContext) -> None:
         # Only here is what reads the index needed, and imported.

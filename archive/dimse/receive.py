@@ -92,7 +92,9 @@ class Inbox(DIMSEServiceProvider):
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the fragments of one P-DATA indication (PS3.8 Section 9.3.1 and Annex E.2)."""
         for context_id, value in primitive.presentation_data_value_list:
-            if value[0] & _COMMAND:
+            if not value:
+                self._refuse("A fragment has no Message Control Header.")
+            elif value[0] & _COMMAND:
                 self._take_command(context_id, value)
             elif self._arriving is None:
                 self._pass_on(context_id, value)

@@ -2,14 +2,18 @@
 
 import hashlib
 import itertools
+import socket
+import threading
 from dataclasses import replace
 
 import pytest
 
+from archive.dimse import commands
 from archive.store.part10 import data_set_offset
 from archive.words.statuses import StoreStatus
-from deploy.demo.modality import AssociationRejected, ContextNotAccepted
-from deploy.demo.upper_layer import PresentationContext
+from deploy.demo.command_set import echo_request
+from deploy.demo.modality import AssociationAborted, AssociationRejected, ContextNotAccepted
+from deploy.demo.upper_layer import PresentationContext, p_data
 from tests.associations.door import CT, EXPLICIT, IMPLICIT, Archive, wire
 from tests.peers.corpus import corpus_files, needs_corpus
 from tests.peers.processes import wait_until
@@ -176,6 +180,61 @@ def test_a_context_that_was_not_accepted_ends_the_association(archive: Archive) 
 
     with archive.modality().open([worklist]) as association, pytest.raises(ContextNotAccepted):
         association.store(worklist)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param(p_data(1, b"garbage!", command=True, last=True), id="no command"),
+        pytest.param(p_data(1, b"garbage!", command=False, last=True), id="data before a command"),
+        pytest.param(
+            b"".join(p_data(1, bytes(16_000), command=True, last=False) for _ in range(8)),
+            id="a command without end",
+        ),
+        pytest.param(b"\x04\0\0\0\0\x05\0\0\0\x01\x01", id="an empty fragment"),
+        pytest.param(p_data(99, echo_request(message_id=1), command=True, last=True), id="context"),
+        pytest.param(
+            p_data(
+                1,
+                commands.coded_command(
+                    {
+                        commands.COMMAND_FIELD: commands.us(0x0130),
+                        commands.MESSAGE_ID: commands.us(1),
+                        commands.COMMAND_DATA_SET_TYPE: commands.us(commands.NO_DATA_SET),
+                    }
+                ),
+                command=True,
+                last=True,
+            ),
+            id="a service that is not offered",
+        ),
+    ],
+)
+def test_a_message_that_makes_no_sense_ends_its_association_and_no_other(
+    archive: Archive, message: bytes
+) -> None:
+    with archive.modality().open() as other:
+        association = archive.modality().open()
+        association._connection.send(message)
+        with pytest.raises(AssociationAborted):
+            association._connection.receive()
+        association.abort()
+        assert other.echo() == 0
+
+
+@pytest.mark.parametrize("octets", [b"GET / HTTP/1.1\r\n\r\n", b"\x01\0\xff\xff\xff\xff", b""])
+def test_what_is_no_association_request_leaves_nothing_behind(
+    archive: Archive, octets: bytes
+) -> None:
+    for _ in range(5):
+        with socket.create_connection((archive.endpoint.host, archive.endpoint.port)) as connection:
+            connection.sendall(octets)
+    wait_until(lambda: not associations(), what="the associations ended")
+    assert archive.modality().echo() == 0
+
+
+def associations() -> list[str]:
+    return [one.name for one in threading.enumerate() if "AcceptorThread" in one.name]
 
 
 @needs_corpus
