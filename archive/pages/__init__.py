@@ -1,0 +1,1 @@
+"""The pages of both tiers: one kit, one stylesheet, readable without JavaScript."""
