@@ -1,1 +1,1 @@
-"""What nodes call."""
+"""What nodes call: announcements, packs, states, patients, arrivals, and orders to them."""
