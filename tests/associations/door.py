@@ -35,6 +35,7 @@ IMPLICIT = "1.2.840.10008.1.2"
 CALLERS: Mapping[str, Asker] = {
     "CT1": ASKS_RXA,
     "DCMTK": ASKS_RXA,
+    "ORTHANC": ASKS_RXA,
     "WS_A": ASKS_RXA,
     "WS_B": ASKS_RXB,
     "WS_C": ASKS_RXC,

@@ -24,6 +24,7 @@ from tests.associations.workstation import identifier, workstation
 from tests.index.builders import RXA, RXB
 from tests.peers.corpus import corpus_files, needs_corpus
 from tests.peers.dcmtk import getscu, movescu, needs_dcmtk
+from tests.peers.orthanc import needs_orthanc, orthanc
 from tests.peers.scp import RecordingScp
 
 J2K = "1.2.840.10008.1.2.4.90"
@@ -302,6 +303,21 @@ def test_dcmtk_gets_and_moves(shared: Archive, tmp_path_factory: pytest.TempPath
         moved = movescu(shared.endpoint, "STUDY", {"StudyInstanceUID": "1.2.3"}, "STORE")
         scp.wait_for(2)
     assert moved.status == RetrieveStatus.SUCCESS
+
+
+@needs_orthanc
+def test_orthanc_finds_and_moves_to_itself(shared: Archive) -> None:
+    with orthanc(peers={"door": shared.endpoint}) as pacs:
+        shared.tables.destinations["ORTHANC"] = Destination(
+            "ORTHANC", pacs.endpoint.host, pacs.endpoint.port
+        )
+        query = pacs.query("door", "Study", {"PatientID": "7"})
+        (found,) = pacs.answers(query)
+        pacs.retrieve(query)
+        kept = [pydicom.dcmread(io.BytesIO(pacs.part10(one))) for one in pacs.instances()]
+
+    assert found["StudyInstanceUID"] == "1.2.3"
+    assert sorted(one.SOPInstanceUID for one in kept) == ["1.2.3.1.1", "1.2.3.1.2"]
 
 
 @needs_corpus
