@@ -2,18 +2,20 @@
 
 import threading
 
-from archive.clock import SystemClock
+from archive.clock import SystemClock, from_milliseconds, milliseconds
 from archive.dicomweb.app import build_app
 from archive.dicomweb.routes import dicomweb_routes
 from archive.dicomweb.server import HttpServer
 from archive.dimse.receive import Receiver
 from archive.dimse.scp import Door
 from archive.dimse.tables import destination_table
+from archive.index.journal import data_quality_once
 from archive.opening import Archive, open_archive
 from archive.process import report_ready
 from archive.store.disk import RealDisk
 from archive.store.spool import Spool
 from central_store.config import CentralSettings
+from central_store.pages.home import central_kit, central_pages
 from central_store.setup import caller_table, node_entries, token_entries, write_directory
 from central_store.tiers.receiving import Tiers
 from central_store.tiers.routes import tier_routes
@@ -37,13 +39,19 @@ def run(settings: CentralSettings) -> None:
         floor_bytes=settings.limits.disk_floor_bytes,
     )
     door = _door(settings, archive, spool)
+    kit = central_kit(settings.central.name, is_test=settings.environment == "test")
     app = build_app(
         name=settings.central.name,
-        routes=[*tier_routes(_tiers(settings, archive)), *dicomweb_routes(lambda: archive.reader)],
+        routes=[
+            *tier_routes(_tiers(settings, archive)),
+            *dicomweb_routes(lambda: archive.reader),
+            *central_pages(kit, reader=lambda: archive.reader, clock=SystemClock()),
+        ],
         tokens=token_entries(settings),
         nodes=node_entries(settings),
         ready_checks={"database": archive.index.now_ms},
         counts=archive.reader.counts,
+        problem_page=kit.problem_page,
     )
     server = HttpServer(app, host=settings.http.host, port=settings.http.port)
     dicom = door.start()
@@ -82,4 +90,20 @@ def _door(settings: CentralSettings, archive: Archive, spool: Spool) -> Door:
         callers=caller_table(settings),
         destinations=destination_table(settings.peers),
         reader=lambda: archive.reader,
+        note_refused=lambda ae_title, _address: _note_refused(archive, ae_title),
     )
+
+
+def _note_refused(archive: Archive, ae_title: str) -> None:
+    """Show an operator who was refused, once a day for each AE title."""
+    at_ms = milliseconds(SystemClock().now())
+    day = from_milliseconds(at_ms).date().isoformat()
+    with archive.index.writing() as conn:
+        data_quality_once(
+            conn,
+            organisation="",
+            code="UNKNOWN_CALLING_AE",
+            sentence="An AE title that is in no table has called and was refused.",
+            subject=f"{ae_title} {day}",
+            at_ms=at_ms,
+        )

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, func, select
 from archive.index import tables
 from archive.index.journal import tallies
 from archive.states import JobState
+from archive.store.manifest import PackKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ def count(conn: Connection) -> Counts:
     loose = _scalar(conn, select(func.count()).select_from(tables.instance))
     pack = tables.pack.c
     here = pack.encoding_id.is_not(None)
-    sealed = _scalar(conn, select(func.sum(pack.instance_count)))
+    of_images = pack.kind == PackKind.SERIES.value
+    sealed = _scalar(conn, select(func.sum(pack.instance_count)).where(of_images))
     return Counts(
         studies=_studies_by_custodian(conn),
         study_states=_by(conn, tables.study.c.state, tables.study.c.kind == "study"),
@@ -63,7 +65,7 @@ def count(conn: Connection) -> Counts:
         loose_instances=loose,
         packs=_scalar(conn, select(func.count()).select_from(tables.pack).where(here)),
         packs_announced=_scalar(conn, select(func.count()).select_from(tables.pack).where(~here)),
-        octets=_scalar(conn, select(func.sum(pack.octets)).where(here)),
+        octets=_scalar(conn, select(func.sum(pack.octets)).where(here, of_images)),
         documents=_scalar(conn, select(func.count()).select_from(tables.document)),
         patients=_scalar(conn, select(func.count()).select_from(tables.local_patient)),
         held=_open(conn, tables.held),

@@ -56,6 +56,13 @@ def hear(conn: Connection, node_name: str, *, at_ms: int) -> None:
     conn.execute(update(tables.node).where(columns.name == node_name).values(last_heard_at=at_ms))
 
 
+def last_heard(conn: Connection, node_name: str) -> int | None:
+    """Return when a node was last heard of, in milliseconds; None: never, or it is unknown."""
+    columns = tables.node.c
+    query = select(columns.last_heard_at).where(columns.name == node_name)
+    return conn.execute(query).scalar()
+
+
 def ensure_site(conn: Connection, *, organisation: str, code: str) -> int:
     """Return the row of a site of an organisation, made when it is new."""
     organisation_id = ensure_organisation(conn, organisation)

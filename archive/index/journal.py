@@ -107,6 +107,23 @@ def data_quality(
     )
 
 
+def data_quality_once(
+    conn: Connection, *, organisation: str, code: str, sentence: str, subject: str, at_ms: int
+) -> None:
+    """Write a row for a person to look at, unless there is one of that code and subject."""
+    columns = tables.data_quality.c
+    known = select(columns.id).where(columns.code == code, columns.subject == subject[:200])
+    if conn.execute(known.limit(1)).first() is None:
+        data_quality(
+            conn,
+            organisation=organisation,
+            code=code,
+            sentence=sentence,
+            subject=subject,
+            at_ms=at_ms,
+        )
+
+
 def tally(conn: Connection, name: str, count: int, at_ms: int) -> None:
     """Add to the day's count of ``name``."""
     day = from_milliseconds(at_ms).date().isoformat()
