@@ -286,6 +286,7 @@ packages_in() { grep -c '^[a-z]' "$1"; }
 
 missing_programs() {
     have storescu || echo dcmtk
+    have dciodvfy || echo dicom3tools
     have Orthanc || [ -x /usr/sbin/Orthanc ] || echo orthanc
     compgen -G '/usr/share/orthanc/plugins/libOrthancDicomWeb.so*' >/dev/null ||
         echo orthanc-dicomweb
