@@ -132,7 +132,7 @@ class _Packs:
         """Say how much of an upload is here."""
         name = _pack_name(request)
         held = self._tiers.uploads.offset(_node(self._tiers, request), name)
-        return Response(status_code=HTTPStatus.NO_CONTENT, headers={OFFSET_HEADER: str(held)})
+        return Response(status_code=HTTPStatus.NO_CONTENT.value, headers={OFFSET_HEADER: str(held)})
 
     async def put(self, request: Request) -> Response:
         """Receive a pack."""
@@ -179,12 +179,12 @@ class _Packs:
         first, count = part or (0, pack.length)
         if count == 0:
             headers["Content-Range"] = f"bytes */{pack.length}"
-            return Response(status_code=_NOT_SATISFIABLE, headers=headers)
+            return Response(status_code=_NOT_SATISFIABLE.value, headers=headers)
         if part is not None:
             headers["Content-Range"] = f"bytes {first}-{first + count - 1}/{pack.length}"
         return StreamingResponse(
             self._tiers.downloads.read(pack, offset=first, length=count),
-            status_code=HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT,
+            status_code=(HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT).value,
             headers=headers | {"Content-Length": str(count)},
             media_type="application/x-tar",
         )
@@ -311,4 +311,4 @@ def _json(message: Message) -> Response:
 
 
 def _done() -> Response:
-    return Response(status_code=HTTPStatus.NO_CONTENT)
+    return Response(status_code=HTTPStatus.NO_CONTENT.value)
