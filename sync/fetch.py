@@ -10,7 +10,7 @@ from archive.clock import Clock, milliseconds
 from archive.errors import EncodingChanged, Gone, NotFound, PackMalformed
 from archive.index import tables
 from archive.index.copies import PackKey
-from archive.index.directory import ensure_organisation
+from archive.index.directory import ensure_organisation, find_organisation
 from archive.index.engine import Index
 from archive.index.packs import announce_pack, packs_with_content
 from archive.index.patients import Link, find_patient, save_link
@@ -131,7 +131,7 @@ def take_links(conn: Connection, links: Sequence[LinkPart], *, at_ms: int) -> No
 
 
 def _is_held(conn: Connection, custodian: str, pack: FetchPack) -> bool:
-    custodian_id = ensure_organisation(conn, custodian)
+    custodian_id = find_organisation(conn, custodian)
     return any(
         row.encoding_id is not None and study_row(conn, row.study_key).custodian_id == custodian_id
         for row in packs_with_content(conn, parse_sha256(pack.content))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from archive.clock import Clock, milliseconds
 from archive.errors import DigestMismatch
 from archive.index.copies import PackKey, copy_state, note_copy, unconfirmed
-from archive.index.directory import place_id
+from archive.index.directory import find_place
 from archive.index.engine import Index
 from archive.index.members import unpacked_manifest
 from archive.index.packs import pack_row
@@ -115,8 +115,8 @@ def _key(job: Claimed) -> PackKey:
 
 
 def _is_confirmed(conn: Connection, key: PackKey) -> bool:
-    place = place_id(conn, kind="centre", name=CENTRE)
-    return copy_state(conn, key, place=place) is CopyState.CONFIRMED
+    place = find_place(conn, kind="centre", name=CENTRE)
+    return place is not None and copy_state(conn, key, place=place) is CopyState.CONFIRMED
 
 
 def _check_receipt(receipt: ReceiptMessage, manifest: bytes) -> None:

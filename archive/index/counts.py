@@ -85,7 +85,7 @@ def _scalar(conn: Connection, query) -> int:  # type: ignore[no-untyped-def]  # 
 
 def _by(conn: Connection, column, *where) -> dict[str, int]:  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN002
     query = select(column, func.count()).where(*where).group_by(column).order_by(column)
-    return {str(name): int(number) for name, number in conn.execute(query).tuples()}
+    return {str(name): int(number) for name, number in conn.execute(query)}
 
 
 def _open(conn: Connection, table) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001
@@ -103,7 +103,7 @@ def _studies_by_custodian(conn: Connection) -> dict[str, int]:
         .group_by(organisation.ods_code)
         .order_by(organisation.ods_code)
     )
-    return {str(code): int(number) for code, number in conn.execute(query).tuples()}
+    return {str(code): int(number) for code, number in conn.execute(query)}
 
 
 def _hidden(conn: Connection) -> dict[str, int]:
@@ -122,13 +122,15 @@ def _oldest_job(conn: Connection) -> int | None:
 
 
 def _nodes(conn: Connection) -> tuple[NodeHeard, ...]:
+    """Return the trusts' nodes; the centre, a node of the region itself, is not heard of."""
     node, organisation = tables.node.c, tables.organisation.c
     query = (
         select(node.name, organisation.ods_code, node.last_heard_at)
         .join(tables.organisation, node.organisation_id == organisation.id)
+        .where(organisation.ods_code != "")
         .order_by(node.name)
     )
-    return tuple(NodeHeard(*row) for row in conn.execute(query).tuples())
+    return tuple(NodeHeard(*row) for row in conn.execute(query))
 
 
 def _answers(conn: Connection) -> dict[str, int]:

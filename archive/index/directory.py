@@ -34,6 +34,12 @@ def ensure_organisation(conn: Connection, ods_code: str, name: str = "") -> int:
     return _ensure(conn, tables.organisation, known, {"name": name or ods_code})
 
 
+def find_organisation(conn: Connection, ods_code: str) -> int | None:
+    """Return the row of an organisation, or None; for reads, which make nothing."""
+    columns = tables.organisation.c
+    return conn.execute(select(columns.id).where(columns.ods_code == ods_code)).scalar()
+
+
 def ensure_authority(
     conn: Connection, issuer: Issuer, *, kind: AuthorityKind = AuthorityKind.MRN, oid: str = ""
 ) -> int:
@@ -175,6 +181,13 @@ def organisation_code(conn: Connection, organisation_id: int) -> str:
     columns = tables.organisation.c
     query = select(columns.ods_code).where(columns.id == organisation_id)
     return str(conn.execute(query).scalar_one())
+
+
+def find_place(conn: Connection, *, kind: str, name: str) -> int | None:
+    """Return the row of a place, or None; for reads, which make nothing."""
+    columns = tables.place.c
+    query = select(columns.id).where(columns.kind == kind, columns.name == name)
+    return conn.execute(query).scalar()
 
 
 def place_id(conn: Connection, *, kind: str, name: str) -> int:

@@ -52,12 +52,14 @@ class Index:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a connection inside one read transaction.
+        """Give a connection inside one read transaction, in which nothing can be written.
 
         Raises:
             DatabaseUnavailable: the database did not answer.
         """
         with _translated(), self._engine.connect() as conn, conn.begin():
+            if conn.dialect.name == "postgresql":
+                conn.exec_driver_sql("SET TRANSACTION READ ONLY")
             yield conn
 
     @contextmanager
@@ -110,6 +112,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+        if "readonly" in str(error):
+            raise  # our own defect: a write inside a read transaction
         raise DatabaseUnavailable(
             "The database did not answer.", cause=type(error).__name__
         ) from error
@@ -127,6 +131,7 @@ def _engine(url: str, clock: Clock) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:
         writes = conn.get_execution_options().get(_WRITES, False)
+        conn.exec_driver_sql(f"PRAGMA query_only = {int(not writes)}")
         conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from archive.clock import from_milliseconds
 from archive.index import tables
-from archive.index.directory import ensure_organisation
+from archive.index.directory import ensure_organisation, find_organisation
 from archive.index.engine import serialise
 
 _START = bytes(32)
@@ -58,7 +58,7 @@ def entries(
     query = (
         select(columns.seq, columns.at, columns.subject, columns.body)
         .where(columns.kind == kind, columns.seq > after)
-        .where(columns.organisation_id == ensure_organisation(conn, organisation))
+        .where(columns.organisation_id == find_organisation(conn, organisation))
         .order_by(columns.seq)
     )
     for row in conn.execute(query):
@@ -71,7 +71,7 @@ def journal_holds(conn: Connection, *, kind: str, organisation: str, subject: st
     query = select(columns.seq).where(
         columns.kind == kind,
         columns.subject == subject,
-        columns.organisation_id == ensure_organisation(conn, organisation),
+        columns.organisation_id == find_organisation(conn, organisation),
     )
     return conn.execute(query.limit(1)).first() is not None
 
@@ -80,7 +80,7 @@ def chain_is_whole(conn: Connection, *, kind: str, organisation: str) -> bool:
     """Tell whether every entry of a journal still follows from the one before it."""
     chain = _START
     columns = tables.journal.c
-    organisation_id = ensure_organisation(conn, organisation)
+    organisation_id = find_organisation(conn, organisation)
     query = select(tables.journal).where(
         columns.kind == kind, columns.organisation_id == organisation_id
     )

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, delete, insert, select
 
 from archive.errors import StateMoved
 from archive.index import tables
-from archive.index.directory import ensure_organisation
+from archive.index.directory import ensure_organisation, find_organisation
 from archive.index.engine import serialise
 from archive.index.journal import append
 from archive.states import INSTANCE_MOVES, InstanceState
@@ -141,7 +141,7 @@ def states_after(
     columns = tables.instance_state.c
     query = (
         select(tables.instance_state)
-        .where(columns.custodian_id == ensure_organisation(conn, custodian))
+        .where(columns.custodian_id == find_organisation(conn, custodian))
         .where(columns.numbered_by == numbered_by, columns.seq > seq)
         .order_by(columns.seq)
         .limit(limit)

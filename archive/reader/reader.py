@@ -8,7 +8,11 @@ from archive.clock import Clock, milliseconds
 from archive.errors import NoLocalNumber, NotFound
 from archive.index import tables
 from archive.index.counts import Counts, count
-from archive.index.directory import ensure_organisation, organisation_code
+from archive.index.directory import (
+    ensure_organisation,
+    find_organisation,
+    organisation_code,
+)
 from archive.index.engine import Index
 from archive.index.header import Location
 from archive.index.matching import Level, matching_keys
@@ -201,7 +205,7 @@ class Reader:
     def _where(self, outgoing: Outgoing) -> Location:
         """Return where octets lie now: sealing may have moved them since they were selected."""
         with self._index.reading() as conn:
-            custodian = ensure_organisation(conn, outgoing.custodian)
+            custodian = find_organisation(conn, outgoing.custodian)
             for holding in holdings_of(conn, outgoing.sop_instance_uid, custodian_id=custodian):
                 if holding.member.digest == outgoing.digest:
                     return holding.location
