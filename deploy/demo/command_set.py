@@ -1,4 +1,4 @@
-"""The few command sets that a modality sends and gets (PS3.7 Section 9.3 and Annex E)."""
+"""The command sets that a modality and a workstation send and get (PS3.7 Section 9.3, Annex E)."""
 
 import struct
 from dataclasses import dataclass
@@ -16,18 +16,29 @@ class CommandElement(IntEnum):
     COMMAND_FIELD = 0x0100
     MESSAGE_ID = 0x0110
     MESSAGE_ID_BEING_RESPONDED_TO = 0x0120
+    MOVE_DESTINATION = 0x0600
     PRIORITY = 0x0700
     COMMAND_DATA_SET_TYPE = 0x0800
     STATUS = 0x0900
     ERROR_COMMENT = 0x0902
     AFFECTED_SOP_INSTANCE_UID = 0x1000
+    REMAINING_SUB_OPERATIONS = 0x1020
+    COMPLETED_SUB_OPERATIONS = 0x1021
+    FAILED_SUB_OPERATIONS = 0x1022
+    WARNING_SUB_OPERATIONS = 0x1023
+    MOVE_ORIGINATOR = 0x1030
 
 
 class CommandField(IntEnum):
     """What a command asks (PS3.7 Annex E.1)."""
 
     C_STORE_RQ = 0x0001
+    C_STORE_RSP = 0x8001
+    C_GET_RQ = 0x0010
+    C_FIND_RQ = 0x0020
+    C_MOVE_RQ = 0x0021
     C_ECHO_RQ = 0x0030
+    C_ECHO_RSP = 0x8030
 
 
 class DataSetType(IntEnum):
@@ -55,23 +66,23 @@ class Response:
 
 def echo_request(*, message_id: int) -> bytes:
     """Return a C-ECHO-RQ (PS3.7 Section 9.3.5.1)."""
-    return _command_set(
-        _uid(CommandElement.AFFECTED_SOP_CLASS_UID, VERIFICATION_SOP_CLASS),
-        _number(CommandElement.COMMAND_FIELD, CommandField.C_ECHO_RQ),
-        _number(CommandElement.MESSAGE_ID, message_id),
-        _number(CommandElement.COMMAND_DATA_SET_TYPE, DataSetType.NONE),
+    return command_set(
+        uid_element(CommandElement.AFFECTED_SOP_CLASS_UID, VERIFICATION_SOP_CLASS),
+        number_element(CommandElement.COMMAND_FIELD, CommandField.C_ECHO_RQ),
+        number_element(CommandElement.MESSAGE_ID, message_id),
+        number_element(CommandElement.COMMAND_DATA_SET_TYPE, DataSetType.NONE),
     )
 
 
 def store_request(*, message_id: int, sop_class_uid: str, sop_instance_uid: str) -> bytes:
     """Return a C-STORE-RQ (PS3.7 Section 9.3.1.1) with the UIDs as given, well-built or not."""
-    return _command_set(
-        _uid(CommandElement.AFFECTED_SOP_CLASS_UID, sop_class_uid),
-        _number(CommandElement.COMMAND_FIELD, CommandField.C_STORE_RQ),
-        _number(CommandElement.MESSAGE_ID, message_id),
-        _number(CommandElement.PRIORITY, MEDIUM_PRIORITY),
-        _number(CommandElement.COMMAND_DATA_SET_TYPE, DataSetType.PRESENT),
-        _uid(CommandElement.AFFECTED_SOP_INSTANCE_UID, sop_instance_uid),
+    return command_set(
+        uid_element(CommandElement.AFFECTED_SOP_CLASS_UID, sop_class_uid),
+        number_element(CommandElement.COMMAND_FIELD, CommandField.C_STORE_RQ),
+        number_element(CommandElement.MESSAGE_ID, message_id),
+        number_element(CommandElement.PRIORITY, MEDIUM_PRIORITY),
+        number_element(CommandElement.COMMAND_DATA_SET_TYPE, DataSetType.PRESENT),
+        uid_element(CommandElement.AFFECTED_SOP_INSTANCE_UID, sop_instance_uid),
     )
 
 
@@ -81,7 +92,7 @@ def read_response(command_set: bytes) -> Response:
     Raises:
         CommandUnreadable: an element reaches beyond the set, or no status is in it.
     """
-    values = _values(command_set)
+    values = read_elements(command_set)
     try:
         status = _us(values[CommandElement.STATUS])
         message_id = _us(values[CommandElement.MESSAGE_ID_BEING_RESPONDED_TO])
@@ -91,7 +102,12 @@ def read_response(command_set: bytes) -> Response:
     return Response(message_id=message_id, status=status, error_comment=comment)
 
 
-def _values(command_set: bytes) -> dict[int, bytes]:
+def read_elements(command_set: bytes) -> dict[int, bytes]:
+    """Return the value of each element by its number within group 0000.
+
+    Raises:
+        CommandUnreadable: an element reaches beyond the set.
+    """
     values: dict[int, bytes] = {}
     position = 0
     while position + 8 <= len(command_set):
@@ -109,7 +125,8 @@ def _us(value: bytes) -> int:
     return number
 
 
-def _command_set(*elements: bytes) -> bytes:
+def command_set(*elements: bytes) -> bytes:
+    """Return a command set of these elements, which come in ascending order (PS3.7 6.3.1)."""
     body = b"".join(elements)
     return _element(CommandElement.GROUP_LENGTH, struct.pack("<I", len(body))) + body
 
@@ -118,10 +135,18 @@ def _element(element: CommandElement, value: bytes) -> bytes:
     return struct.pack("<HHI", 0x0000, element, len(value)) + value
 
 
-def _number(element: CommandElement, value: int) -> bytes:
+def number_element(element: CommandElement, value: int) -> bytes:
+    """Return an element of VR US."""
     return _element(element, struct.pack("<H", value))
 
 
-def _uid(element: CommandElement, value: str) -> bytes:
+def ae_element(element: CommandElement, value: str) -> bytes:
+    """Return an element of VR AE, padded with a space to an even length."""
+    encoded = value.encode("ascii")
+    return _element(element, encoded + b" " * (len(encoded) % 2))
+
+
+def uid_element(element: CommandElement, value: str) -> bytes:
+    """Return an element of VR UI, padded with a null to an even length."""
     encoded = value.encode("latin-1")
     return _element(element, encoded + bytes(len(encoded) % 2))

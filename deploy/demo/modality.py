@@ -82,12 +82,7 @@ class Modality:
             raise ValueError("An association has 128 presentation contexts at most.")
         numbered = {2 * n + 1: context for n, context in enumerate([VERIFICATION, *contexts])}
         request = associate_request(called=self.called, calling=self.ae_title, contexts=numbered)
-        connection = Connection.to(self.host, self.port, timeout=self.timeout)
-        try:
-            acceptance = _negotiated(connection, request)
-        except PeerError:
-            connection.close()
-            raise
+        connection, acceptance = requested(self.host, self.port, request, timeout=self.timeout)
         return Association(connection, contexts=numbered, acceptance=acceptance)
 
     def store(self, wire_objects: Iterable[WireObject]) -> list[Stored]:
@@ -126,6 +121,22 @@ class Modality:
                     association.abort()
                     break
         return outcomes
+
+
+def requested(
+    host: str, port: int, request: bytes, *, timeout: float
+) -> tuple[Connection, Acceptance]:
+    """Connect, send an A-ASSOCIATE-RQ and return what carries the association that was accepted.
+
+    Raises:
+        PeerError: as ``Modality.open``.
+    """
+    connection = Connection.to(host, port, timeout=timeout)
+    try:
+        return connection, _negotiated(connection, request)
+    except PeerError:
+        connection.close()
+        raise
 
 
 def _negotiated(connection: Connection, request: bytes) -> Acceptance:

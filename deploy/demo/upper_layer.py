@@ -1,4 +1,4 @@
-"""The DICOM upper layer as an association requestor sees it (PS3.8 Section 9.3): PDUs, one socket.
+"""The DICOM upper layer as the peers of the demo see it (PS3.8 Section 9.3): PDUs, one socket.
 
 Written apart from the archive's own doors on purpose: what is measured with it is evidence.
 """
@@ -7,7 +7,7 @@ import contextlib
 import socket
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, Self
@@ -19,7 +19,7 @@ IMPLEMENTATION_CLASS_UID = "2.25.276842951839114271655803427410384620011"
 IMPLEMENTATION_VERSION_NAME = "RIS_MODALITY_01"
 
 OWN_MAXIMUM_LENGTH = 65_536
-"""Octets of P-DATA that this side takes at once; it only ever gets short responses."""
+"""Octets of P-DATA that this side takes at once."""
 
 LONGEST_PDU = 1_048_576
 """A longer PDU is no answer to anything asked here, and would fill memory."""
@@ -71,6 +71,7 @@ class ItemType(IntEnum):
     USER_INFORMATION = 0x50
     MAXIMUM_LENGTH = 0x51
     IMPLEMENTATION_CLASS_UID = 0x52
+    ROLE_SELECTION = 0x54
     IMPLEMENTATION_VERSION_NAME = 0x55
 
 
@@ -157,14 +158,23 @@ class Acceptance:
 
 
 def associate_request(
-    *, called: str, calling: str, contexts: Mapping[int, PresentationContext]
+    *,
+    called: str,
+    calling: str,
+    contexts: Mapping[int, PresentationContext],
+    taken: Iterable[str] = (),
 ) -> bytes:
-    """Return an A-ASSOCIATE-RQ PDU, each context with its one transfer syntax (PS3.8 9.3.2)."""
+    """Return an A-ASSOCIATE-RQ PDU, each context with its one transfer syntax (PS3.8 9.3.2).
+
+    ``taken`` are the SOP classes for which this side would be the SCP, as a C-GET needs it
+    (PS3.7 Annex D.3.3.4).
+    """
     fixed = struct.pack(">HH16s16s32x", 1, 0, _ae_title(called), _ae_title(calling))
-    items = _item(ItemType.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())
+    items = item(ItemType.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())
     for context_id, context in contexts.items():
         items += _proposal(context_id, context)
-    return pdu(PduType.ASSOCIATE_RQ, fixed + items + _user_information())
+    roles = b"".join(map(_scp_role, taken))
+    return pdu(PduType.ASSOCIATE_RQ, fixed + items + user_information(roles))
 
 
 def pdu(kind: PduType, body: bytes) -> bytes:
@@ -197,7 +207,7 @@ def read_acceptance(body: bytes) -> Acceptance:
     """
     accepted: set[int] = set()
     maximum_length = 0
-    for kind, value in _items(body[FIXED_PART_OF_ACCEPTANCE:]):
+    for kind, value in read_items(body[FIXED_PART_OF_ACCEPTANCE:]):
         if kind == ItemType.PRESENTATION_CONTEXT_AC and value[2:3] == ACCEPTANCE:
             accepted.add(value[0])
         elif kind == ItemType.USER_INFORMATION:
@@ -327,25 +337,38 @@ def _ae_title(text: str) -> bytes:
     return encoded.ljust(AE_TITLE_LENGTH)
 
 
-def _item(kind: ItemType, value: bytes) -> bytes:
+def item(kind: ItemType, value: bytes) -> bytes:
+    """Return an item or sub-item of an A-ASSOCIATE PDU."""
     return struct.pack(">BxH", kind, len(value)) + value
 
 
 def _proposal(context_id: int, context: PresentationContext) -> bytes:
     value = struct.pack(">B3x", context_id)
-    value += _item(ItemType.ABSTRACT_SYNTAX, context.sop_class_uid.encode("latin-1"))
-    value += _item(ItemType.TRANSFER_SYNTAX, context.transfer_syntax.encode("latin-1"))
-    return _item(ItemType.PRESENTATION_CONTEXT_RQ, value)
+    value += item(ItemType.ABSTRACT_SYNTAX, context.sop_class_uid.encode("latin-1"))
+    value += item(ItemType.TRANSFER_SYNTAX, context.transfer_syntax.encode("latin-1"))
+    return item(ItemType.PRESENTATION_CONTEXT_RQ, value)
 
 
-def _user_information() -> bytes:
-    value = _item(ItemType.MAXIMUM_LENGTH, struct.pack(">I", OWN_MAXIMUM_LENGTH))
-    value += _item(ItemType.IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_CLASS_UID.encode())
-    value += _item(ItemType.IMPLEMENTATION_VERSION_NAME, IMPLEMENTATION_VERSION_NAME.encode())
-    return _item(ItemType.USER_INFORMATION, value)
+def user_information(roles: bytes = b"") -> bytes:
+    """Return the user information item (PS3.8 Annex D), role selections among it."""
+    value = item(ItemType.MAXIMUM_LENGTH, struct.pack(">I", OWN_MAXIMUM_LENGTH))
+    value += item(ItemType.IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_CLASS_UID.encode())
+    value += roles
+    value += item(ItemType.IMPLEMENTATION_VERSION_NAME, IMPLEMENTATION_VERSION_NAME.encode())
+    return item(ItemType.USER_INFORMATION, value)
 
 
-def _items(octets: bytes) -> Iterator[tuple[int, bytes]]:
+def _scp_role(sop_class_uid: str) -> bytes:
+    uid = sop_class_uid.encode("latin-1")
+    return item(ItemType.ROLE_SELECTION, struct.pack(">H", len(uid)) + uid + b"\x00\x01")
+
+
+def read_items(octets: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give type and value of the items in a part of an A-ASSOCIATE PDU.
+
+    Raises:
+        ProtocolBroken: one reaches beyond the part.
+    """
     position = 0
     while position + 4 <= len(octets):
         kind, length = struct.unpack_from(">BxH", octets, position)
@@ -357,7 +380,7 @@ def _items(octets: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _maximum_length(user_information: bytes) -> int:
-    for kind, value in _items(user_information):
+    for kind, value in read_items(user_information):
         if kind == ItemType.MAXIMUM_LENGTH:
             return int.from_bytes(value, "big")
     return 0
