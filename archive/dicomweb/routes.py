@@ -10,7 +10,6 @@ from archive.dicomweb.stored import stored_route
 from archive.dicomweb.wado import retrieve_routes
 from archive.reader import Reader
 
-
 ROOT = "/dicom-web"
 
 

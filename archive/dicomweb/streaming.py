@@ -5,7 +5,6 @@ therefore holds neither a thread nor a transaction.
 """
 
 import json
-import math
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from itertools import chain
 
@@ -50,22 +49,24 @@ def json_array(items: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
     yield (piece + "]").encode()
 
 
-def _json(item: object) -> str:
+def _json(item: Mapping[str, object]) -> str:
+    """Return an object in JSON, without the elements that hold what JSON has no number for."""
     try:
-        return json.dumps(item, separators=(",", ":"), allow_nan=False)
+        return _dumps(item)
     except ValueError:
-        return json.dumps(_spelled(item), separators=(",", ":"))
+        return _dumps({name: value for name, value in item.items() if _can_be_json(value)})
 
 
-def _spelled(value: object) -> object:
-    """Return a value with numbers that JSON cannot write spelled out; the Standard is silent."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
-    if isinstance(value, Mapping):
-        return {name: _spelled(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_spelled(each) for each in value]
-    return value
+def _can_be_json(value: object) -> bool:
+    try:
+        _dumps(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def with_first(items: Iterator[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:
