@@ -1,5 +1,6 @@
 """The app of one tier, put together from its routes."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from starlette.applications import Starlette
@@ -45,4 +46,4 @@ def build_app(
 
 def session_cookie(tier: str) -> str:
     """Return the name of a tier's session cookie; a browser shares cookies between ports."""
-    return "imagestore-" + "".join(each if each.isalnum() else "-" for each in tier.lower())
+    return "imagestore-" + re.sub(r"[^a-z0-9]", "-", tier.lower())

@@ -78,7 +78,9 @@ def concerns(counts: Counts) -> list[Row]:
 def _rows(numbers: Mapping[str, int], words: Mapping[str, str]) -> list[Row]:
     """Return a row for each name that has a number; names without words come last."""
     known = [
-        Row(name, numbers[name], meaning) for name, meaning in words.items() if name in numbers
+        Row(_readable(name), numbers[name], meaning)
+        for name, meaning in words.items()
+        if name in numbers
     ]
     return known + [
         Row(_readable(name), number, "") for name, number in numbers.items() if name not in words
