@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, insert
 
 from archive.clock import Clock, milliseconds
-from archive.errors import EncodingChanged, Gone, NotFound, PackMalformed
+from archive.errors import EncodingChanged, Gone, NotFound, NotPermitted, PackMalformed
 from archive.index import tables
 from archive.index.copies import PackKey
 from archive.index.directory import ensure_organisation, find_organisation
@@ -34,6 +34,8 @@ KIND = "fetch"
 EFFECT = Effect.IDEMPOTENT
 PIN = "prefetch"
 
+_NOT_IN_THIS_FORM = (EncodingChanged, Gone, NotFound, NotPermitted)
+
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
@@ -54,14 +56,14 @@ class Fetching:
             PeerUnreachable: the centre did not answer; what came so far is kept.
             DigestMismatch, PackMalformed: a pack's octets are not what was promised; it is
                 fetched anew.
-            EncodingChanged, Gone, NotFound: the centre has it in this form no more, and was told
-                that the order failed, so that it plans anew.
+            EncodingChanged, Gone, NotFound, NotPermitted: the centre gives it out in this form
+                no more, and was told that the order failed, so that it plans anew.
         """
         order_id = int(str(job.payload["order_id"]))
         order = read_message(FetchOrder, str(job.payload["body"]))
         try:
             octets = sum(self._fetch(job, order, pack) for pack in order.packs)
-        except (EncodingChanged, Gone, NotFound) as error:
+        except _NOT_IN_THIS_FORM as error:
             self.centre.finish(order_id, OutcomeMessage(done=False, evidence=error.sentence))
             raise
         self._settle(order)
@@ -77,7 +79,11 @@ class Fetching:
                 return 0
         path = staged_path(self.staging, content=pack.content, encoding=pack.encoding)
         self.centre.get_pack(
-            content=pack.content, encoding=pack.encoding, length=pack.length, target=path
+            content=pack.content,
+            encoding=pack.encoding,
+            length=pack.length,
+            target=path,
+            check=job.check,
         )
         job.check()
         received = receive_pack(path, self.blobs, content=pack.content, encoding=pack.encoding)

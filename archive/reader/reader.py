@@ -14,7 +14,7 @@ from archive.index.directory import (
     organisation_code,
 )
 from archive.index.engine import Index
-from archive.index.header import Location
+from archive.index.header import Elsewhere, Location
 from archive.index.matching import Level, matching_keys
 from archive.index.members import Holding, holdings_of
 from archive.index.overlay import overlay
@@ -206,9 +206,13 @@ class Reader:
         """Return where octets lie now: sealing may have moved them since they were selected."""
         with self._index.reading() as conn:
             custodian = find_organisation(conn, outgoing.custodian)
-            for holding in holdings_of(conn, outgoing.sop_instance_uid, custodian_id=custodian):
-                if holding.member.digest == outgoing.digest:
-                    return holding.location
+            found = [
+                holding.location
+                for holding in holdings_of(conn, outgoing.sop_instance_uid, custodian_id=custodian)
+                if holding.member.digest == outgoing.digest
+            ]
+        for location in sorted(found, key=lambda location: isinstance(location, Elsewhere)):
+            return location
         raise NotFound("The instance is not held any more.", uid=outgoing.sop_instance_uid)
 
     def _exactly(

@@ -110,7 +110,7 @@ class Facts:
                 open_plan(self.ledger, conn, arrival_id, cause="arrival")
         if arrival_id is not None:
             self.nudger.nudge(JobClass.URGENT, None)
-        _log.info("arrival.told", node=node.name, event=message.event, arrival=arrival_id)
+        _log.info("arrival.told", node=node.name, trigger=message.event, arrival=arrival_id)
 
     def _take_states(self, custodian: str, states: Sequence[StatePart]) -> int:
         news = 0

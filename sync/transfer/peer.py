@@ -37,12 +37,15 @@ from sync.transfer.messages import (
 API = "/tiers/v1"
 OFFSET_HEADER = "Upload-Offset"
 """Octets of an upload that the centre holds already."""
-CHUNK = 1024 * 1024
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_VERIFYING = httpx.Timeout(30.0, connect=5.0, read=600.0)
+"""The centre answers a pack when every octet of it was verified and synced."""
 
 PackReader = Callable[[int], Iterator[bytes]]
 """Gives a pack's octets from an offset."""
+Check = Callable[[], None]
+"""Called between chunks; what it raises ends the transfer, and what has come stays."""
 
 
 class Centre(Protocol):
@@ -60,7 +63,9 @@ class Centre(Protocol):
     ) -> ReceiptMessage:
         """Send a pack, from the octet where an earlier attempt broke off."""
 
-    def get_pack(self, *, content: str, encoding: str, length: int, target: Path) -> None:
+    def get_pack(
+        self, *, content: str, encoding: str, length: int, target: Path, check: Check
+    ) -> None:
         """Fetch a pack into a file, from the octet where an earlier attempt broke off."""
 
     def tell_states(self, message: StatesMessage) -> None:
@@ -112,10 +117,14 @@ class HttpCentre:
         if offset:
             headers["Content-Range"] = f"bytes {offset}-{length - 1}/{length}"
         body = read(offset) if offset < length else iter(())
-        answer = self._call("PUT", path, params=size, headers=headers, content=body)
+        answer = self._call(
+            "PUT", path, params=size, headers=headers, content=body, timeout=_VERIFYING
+        )
         return read_message(ReceiptMessage, answer.content)
 
-    def get_pack(self, *, content: str, encoding: str, length: int, target: Path) -> None:
+    def get_pack(
+        self, *, content: str, encoding: str, length: int, target: Path, check: Check
+    ) -> None:
         """Fetch a pack into a file, from the octet where an earlier attempt broke off.
 
         Raises:
@@ -124,9 +133,13 @@ class HttpCentre:
         """
         have = target.stat().st_size if target.exists() else 0
         if have < length:
-            headers = {"Range": f"bytes={have}-", "If-Match": f'"{encoding}"'}
+            headers = {
+                "Range": f"bytes={have}-",
+                "If-Match": f'"{encoding}"',
+                "Accept-Encoding": "identity",
+            }
             with self._streaming(f"/packs/{content}/{encoding}", headers) as answer:
-                _append(target, answer)
+                _append(target, answer, check)
         if target.stat().st_size != length:
             target.unlink()
             raise DigestMismatch("A pack came with another length than it has.", content=content)
@@ -186,11 +199,12 @@ def _translated() -> Iterator[None]:
         ) from error
 
 
-def _append(target: Path, answer: httpx.Response) -> None:
+def _append(target: Path, answer: httpx.Response, check: Check) -> None:
     try:
         with target.open("ab") as file:
-            for chunk in answer.iter_bytes(CHUNK):
+            for chunk in answer.iter_raw():
                 file.write(chunk)
+                check()
     except OSError as error:
         raise StorageFailed("The staging disk refused a write.", cause=str(error)) from error
 

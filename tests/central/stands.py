@@ -6,10 +6,12 @@ import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 from pydicom.dataset import Dataset
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from archive.config import AuthoritySettings, DicomSettings, LimitSettings, TokenSettings
 from archive.dicomweb.app import build_app
@@ -22,7 +24,7 @@ from archive.index.patients import LocalPatient, save_patient
 from archive.intake.intake import Intake
 from archive.intake.seal import Sealer
 from archive.opening import Archive, open_archive
-from archive.reader import Selection
+from archive.reader import Outgoing, Selection
 from archive.states import InstanceState
 from archive.store.disk import RealDisk
 from archive.store.part10 import file_meta
@@ -89,7 +91,8 @@ class CentreStand:
             ready_checks={},
             counts=self.archive.reader.counts,
         )
-        server = HttpServer(app, host="127.0.0.1", port=port)
+        fallen: list[str] = []
+        server = HttpServer(_watching(app, fallen), host="127.0.0.1", port=port)
         ready = threading.Event()
         thread = threading.Thread(target=server.run, args=(lambda _: ready.set(),), daemon=True)
         thread.start()
@@ -100,6 +103,7 @@ class CentreStand:
             server.stop()
             thread.join(10)
             assert not thread.is_alive()
+            assert fallen == []
 
     def plan(self) -> None:
         """Do every plan that is due."""
@@ -108,6 +112,18 @@ class CentreStand:
     def column(self, statement: object) -> list[object]:
         with self.archive.index.reading() as conn:
             return list(conn.execute(statement).scalars())  # type: ignore[call-overload]
+
+    @contextlib.contextmanager
+    def reencoded(self) -> Iterator[None]:
+        """Let every pack have another encoding meanwhile."""
+        with self.archive.index.writing() as conn:
+            packs = conn.execute(select(tables.pack.c.content_id, tables.pack.c.encoding_id)).all()
+            conn.execute(update(tables.pack).values(encoding_id=b"e" * 32))
+        yield
+        with self.archive.index.writing() as conn:
+            for content, encoding in packs:
+                change = update(tables.pack).where(tables.pack.c.content_id == content)
+                conn.execute(change.values(encoding_id=encoding))
 
     def node_id(self, name: str) -> int:
         (found,) = self.column(select(tables.node.c.id).where(tables.node.c.name == name))
@@ -227,6 +243,9 @@ class NodeStand:
     def digests(self, study_uid: str, asker: Asker | None = None) -> dict[str, str]:
         """Return SHA-256 of each Data Set that can be read, by SOP Instance UID."""
         return digests_in(self.archive, asker or self.asker, study_uid)
+
+    def selects(self, study_uid: str) -> list[Outgoing]:
+        return self.archive.reader.select(self.asker, Selection((study_uid,)))
 
     @property
     def now_ms(self) -> int:
@@ -354,6 +373,20 @@ def ct(number: int, *, study: str = "1.2.3", series: str = "1", **header: object
         pixels=number,
         **header,
     )
+
+
+def _watching(app: ASGIApp, fallen: list[str]) -> ASGIApp:
+    """Note the path of each request that fell in a way that nobody foresaw."""
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        async def forward(message: Message) -> None:
+            if message.get("status") == HTTPStatus.INTERNAL_SERVER_ERROR:
+                fallen.append(scope["path"])
+            await send(message)
+
+        await app(scope, receive, forward)
+
+    return watched
 
 
 def count_rows(archive: Archive, name: str) -> int:
