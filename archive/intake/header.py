@@ -1,7 +1,7 @@
 """From the values of elements to the attributes that the index keeps."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableSequence
 
 from archive.errors import InvalidUid
 from archive.index.header import Header
@@ -118,10 +118,9 @@ def _decoded(values: Mapping[int, bytes]) -> dict[str, str]:
 
 def _joined(value: object) -> str:
     """Return one text, or several as they stood: parted by backslashes."""
-    if isinstance(value, str):
-        return value
-    several = getattr(value, "__iter__", None)
-    return str(value) if several is None else "\\".join(str(one) for one in value)  # type: ignore[attr-defined]
+    if isinstance(value, MutableSequence):
+        return "\\".join(map(str, value))
+    return str(value)
 
 
 def plain(text: str) -> str:
