@@ -122,12 +122,10 @@ def _oldest_job(conn: Connection) -> int | None:
 
 
 def _nodes(conn: Connection) -> tuple[NodeHeard, ...]:
-    """Return the trusts' nodes; the centre, a node of the region itself, is not heard of."""
     node, organisation = tables.node.c, tables.organisation.c
     query = (
         select(node.name, organisation.ods_code, node.last_heard_at)
         .join(tables.organisation, node.organisation_id == organisation.id)
-        .where(organisation.ods_code != "")
         .order_by(node.name)
     )
     return tuple(NodeHeard(*row) for row in conn.execute(query))
