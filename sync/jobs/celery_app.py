@@ -28,6 +28,7 @@ def celery_app(broker: str) -> Celery:
         broker_pool_limit=1,
         task_queues=queues(url),
         task_default_queue=JobClass.ROUTINE.value,
+        task_default_exchange="wake-ups",
         task_create_missing_queues=False,
         task_ignore_result=True,
         task_acks_late=False,
@@ -38,6 +39,8 @@ def celery_app(broker: str) -> Celery:
         worker_enable_remote_control=False,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
+        worker_cancel_long_running_tasks_on_connection_loss=True,  # only late ones: we have none
+        worker_enable_prefetch_count_reduction=False,
     )
     return app
 
@@ -45,7 +48,7 @@ def celery_app(broker: str) -> Celery:
 def listen(app: Celery, run: Callable[[JobClass], None]) -> None:
     """Let wake-ups that reach this application's worker call `run`."""
 
-    @app.task(name=WAKE, ignore_result=True)
+    @app.task(name=WAKE, ignore_result=True, shared=False)  # shared: for every app of a process
     def wake(job_class: str, _hint: int | None = None) -> None:
         """Do the best due job of a class; the hint only says which one made the noise."""
         run(JobClass(job_class))

@@ -1,12 +1,14 @@
 """Nudges: what wakes a worker after work was written down. A lost one is forgiven by the sweep."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from archive.clock import Clock, SystemClock
 from archive.errors import BrokerUnavailable
@@ -89,8 +91,7 @@ class CeleryNudger:
         return self._producer
 
     def _errors(self) -> tuple[type[BaseException], ...]:
-        connection = self.app.connection_for_write()
-        return (*connection.connection_errors, *connection.channel_errors, OSError)
+        return broker_errors(self.app.connection_for_write())
 
     def _lost(self, error: BaseException) -> BrokerUnavailable:
         self._close()
@@ -104,13 +105,19 @@ class CeleryNudger:
             producer.connection.collect(socket_timeout=_REST_S)
 
 
+def broker_errors(connection: Any) -> tuple[type[BaseException], ...]:  # noqa: ANN401 - kombu's
+    """Return what a connection raises when its broker is away or goes away."""
+    raised = (*connection.connection_errors, *connection.channel_errors)
+    return (*raised, OperationalError, OSError)
+
+
 @dataclass(slots=True)
 class LocalNudger:
-    """Wakes this very process: for a worker whose broker is away. At most `most` threads."""
+    """Wakes this very process, when its broker is away: at most `most` threads a class."""
 
     run: Callable[[JobClass], None]
     most: int
-    _running: int = 0
+    _awake: Counter[JobClass] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def nudge(
@@ -120,9 +127,9 @@ class LocalNudger:
     ) -> None:
         """Do work of a class in a thread of its own, unless enough threads do already."""
         with self._lock:
-            if self._running >= self.most:
+            if self._awake[job_class] >= self.most:
                 return
-            self._running += 1
+            self._awake[job_class] += 1
         name = f"local-{job_class.value}"
         threading.Thread(target=self._wake, args=(job_class,), name=name, daemon=True).start()
 
@@ -131,4 +138,4 @@ class LocalNudger:
             self.run(job_class)
         finally:
             with self._lock:
-                self._running -= 1
+                self._awake[job_class] -= 1

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from kombu.entity import Exchange, Queue
+from kombu.entity import Queue
 
 from archive.errors import ConfigurationInvalid
 from sync.jobs.work import PRESSING
@@ -33,15 +33,11 @@ def broker_url(text: str) -> str:
 
 
 def queues(url: str) -> list[Queue]:
-    """Return the queues at a broker: durable, at RabbitMQ quorum queues, no priorities.
-
-    They hang on the nameless exchange, so that a publisher needs no binding to be there.
-    """
+    """Return the queues at a broker: durable, at RabbitMQ quorum queues, no priorities."""
     arguments = {"x-queue-type": "quorum"} if _scheme(url) in _RABBIT else None
     return [
         Queue(  # type: ignore[no-untyped-call]
             job_class.value,
-            Exchange(""),  # type: ignore[no-untyped-call]
             routing_key=job_class.value,
             durable=True,
             queue_arguments=arguments,

@@ -4,9 +4,12 @@ While the broker is away the sweep runs what is due in threads of this process, 
 is worked off by a worker that has nothing but its database.
 """
 
+import logging
 import os
 import queue
+import secrets
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +19,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, bootsteps
+from celery.app.trace import setup_worker_optimizations
 from celery.worker import WorkController, state
 
 from archive.errors import ArchiveError, BrokerUnavailable
@@ -23,19 +27,27 @@ from sync.jobs.celery_app import listen
 from sync.jobs.executor import Executor
 from sync.jobs.heart import BEAT_S
 from sync.jobs.loops import Loop, stop_all
-from sync.jobs.nudger import CeleryNudger, LocalNudger
+from sync.jobs.nudger import CeleryNudger, LocalNudger, broker_errors
 from sync.jobs.sweep import SWEEP_S, Sweep
 from sync.jobs.work import JobClass
 
 _PATIENCE_S = 10.0
 """How long a broker that answers may take to let the consumer in before we are ready anyway."""
 
-_PUT_DOWN_S = 4.0
+_PUT_DOWN_S = 3.0
 """How long running work has to look at `Claimed.check` once we stop."""
 
-_CLOSE_S = 2.0
+_CLOSE_S = 1.5
+
+_CHATTY = ("celery.worker.strategy", "celery.app.trace")
+"""They write lines for each wake-up; the executor writes one for each job."""
 
 _log = structlog.get_logger("worker")
+
+
+def owner_name(tier: str) -> str:
+    """Return a name for this process in leases that no other process has, nor had."""
+    return f"{tier}@{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
 
 
 class StopRequest:
@@ -118,7 +130,7 @@ def run_worker(
     consumer = Consumer(app, executor.slots.total, connected)
     own = (
         Loop("heart", executor.heart.once, BEAT_S),
-        Loop("sweep", Sweep(executor, waker.nudge).once, SWEEP_S),
+        Loop("sweep", Sweep(executor, waker.nudge, waker.local.nudge).once, SWEEP_S),
     )
     consumer.start()
     for loop in (*own, *loops):
@@ -136,6 +148,9 @@ class Consumer:
 
     def __init__(self, app: Celery, slots: int, connected: threading.Event) -> None:
         self.connected = connected
+        for name in _CHATTY:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        setup_worker_optimizations(app)  # else Celery's threads look tasks up in another app
         app.steps["consumer"].add(_link(connected))
         self._controller = WorkController(
             app=app,
@@ -173,7 +188,7 @@ class Consumer:
         with self._app.connection_for_read() as connection:
             try:
                 connection.ensure_connection(max_retries=0, timeout=1)
-            except (*connection.connection_errors, *connection.channel_errors, OSError):
+            except broker_errors(connection):
                 return False
         return True
 
@@ -186,6 +201,7 @@ def _link(connected: threading.Event) -> type[Any]:
 
         def start(self, _consumer: object) -> None:
             connected.set()
+            _log.info("broker.connected")
 
         def stop(self, _consumer: object) -> None:
             connected.clear()
