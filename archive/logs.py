@@ -24,3 +24,4 @@ def log_to_stderr(*, level: int = logging.INFO) -> None:
         level=logging.WARNING,
         format="timestamp=%(asctime)s level=%(levelname)s logger=%(name)s event=%(message)r",
     )
+    logging.getLogger("archive").setLevel(level)
