@@ -19,13 +19,16 @@ from archive.dicomweb.server import HttpServer
 from archive.index import tables
 from archive.index.copies import PackKey
 from archive.index.directory import authority_id
+from archive.index.members import unpacked_manifest
 from archive.index.overlay import ANY_OCTETS, StateRow, set_state
+from archive.index.packs import pack_row
 from archive.index.patients import LocalPatient, save_patient
 from archive.intake.intake import Intake
 from archive.intake.seal import Sealer
 from archive.opening import Archive, open_archive
 from archive.reader import Outgoing, Selection
 from archive.states import InstanceState
+from archive.store.blobs import pack_name
 from archive.store.disk import RealDisk
 from archive.store.part10 import file_meta
 from archive.store.segment import RecordKind
@@ -48,7 +51,9 @@ from sync.orders import OrderTaker
 from sync.replicate import KIND as REPLICATE
 from sync.replicate import Replication, open_replication
 from sync.tell import ARRIVAL, PATIENT, STATES, Telling, open_arrival, open_patient, open_states
+from sync.transfer.messages import AnnouncementMessage
 from sync.transfer.peer import Centre
+from sync.transfer.telling import announcement
 from tests.intake.house import drain, envelope, octets_of
 from tests.intake.samples import image, sent
 from tests.jobs.clocks import MovedClock
@@ -135,6 +140,24 @@ class CentreStand:
         query = select(columns.kind, columns.state).where(columns.node_id == self.node_id(name))
         with self.archive.index.reading() as conn:
             return [(row.kind, row.state) for row in conn.execute(query.order_by(columns.id))]
+
+
+@dataclass(frozen=True)
+class PackFile:
+    """A pack as it lies in a node's blob store."""
+
+    content: str
+    encoding: str
+    octets: bytes = field(repr=False)
+    digests: tuple[str, ...] = field(repr=False)
+
+    @property
+    def length(self) -> int:
+        return len(self.octets)
+
+    def read(self, offset: int) -> Iterator[bytes]:
+        """Give the octets from an offset, as a blob store does."""
+        yield from (self.octets[at : at + 65536] for at in range(offset, self.length, 65536))
 
 
 @dataclass(frozen=True)
@@ -229,6 +252,18 @@ class NodeStand:
             nudge=lambda _job_class: None,
         )
         return taker.once()
+
+    def announcement(self, *packs: PackKey) -> AnnouncementMessage:
+        with self.archive.index.reading() as conn:
+            return announcement(conn, packs)
+
+    def pack(self, key: PackKey) -> PackFile:
+        with self.archive.index.reading() as conn:
+            row = pack_row(conn, key)
+            manifest = unpacked_manifest(row.manifest)
+        octets = b"".join(self.archive.blobs.read(pack_name(row.encoding_id)))
+        digests = tuple(sorted(member.sha256.hex() for member in manifest.members))
+        return PackFile(row.content_id.hex(), row.encoding_id.hex(), octets, digests)
 
     def work(self) -> None:
         """Do every job that is due."""
