@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import warnings
 
 import structlog
 
@@ -25,3 +26,10 @@ def log_to_stderr(*, level: int = logging.INFO) -> None:
         format="timestamp=%(asctime)s level=%(levelname)s logger=%(name)s event=%(message)r",
     )
     logging.getLogger("archive").setLevel(level)
+    _silence_values()
+
+
+def _silence_values() -> None:
+    """Drop what pydicom says of odd values: it quotes them, birth dates and names among them."""
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", module=r"pydicom(\..*)?$")
