@@ -9,7 +9,7 @@ from archive.index.engine import serialise
 from archive.index.tables import job
 from archive.states import JobState
 from sync.jobs.moves import FINISHED, move, now, record
-from sync.jobs.work import NO_DEADLINE, PRESSING, Work
+from sync.jobs.work import AT_ONCE, NO_DEADLINE, PRESSING, Work
 
 
 def enqueue(conn: Connection, work: Work, *, reopen: bool) -> int | None:
@@ -39,7 +39,7 @@ def rearm(conn: Connection, job_id: int, *, evidence: str, values: Mapping[str, 
         source={JobState.FAILED, JobState.CANCELED},
         target=JobState.SCHEDULED,
         evidence=evidence,
-        values={"not_before": now(), **values, "attempt": 0, "cause": "", "finished_at": None},
+        values={"not_before": AT_ONCE, **values, "attempt": 0, "cause": "", "finished_at": None},
     )
 
 
@@ -66,7 +66,7 @@ def _wanted(work: Work) -> dict[str, object]:
         "wanted_by": work.wanted_by,
         "payload": json.dumps(dict(work.payload), sort_keys=True, separators=(",", ":")),
         "deadline": NO_DEADLINE if work.deadline_ms is None else work.deadline_ms,
-        "not_before": now() if work.not_before_ms is None else work.not_before_ms,
+        "not_before": AT_ONCE if work.not_before_ms is None else work.not_before_ms,
     }
 
 
@@ -77,7 +77,7 @@ def _press(conn: Connection, job_id: int, work: Work) -> None:
     conn.execute(
         update(job)
         .where(*waiting, job.c["class"].in_(lesser))
-        .values({"class": work.job_class, "not_before": now(), "wanted_by": work.wanted_by})
+        .values({"class": work.job_class, "not_before": AT_ONCE, "wanted_by": work.wanted_by})
     )
 
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from archive.index.tables import job, job_heartbeat
 from archive.states import JobState
 from sync.jobs.moves import now
 from sync.jobs.work import Claimed, Interruption
+
+LONGEST_LEASE_MS = 600_000
+"""No lease is given for longer."""
 
 
 def lengthen(conn: Connection, claimed: Claimed, lease_ms: int) -> None:
@@ -43,8 +46,13 @@ def beat(conn: Connection, job_id: int, progress: str) -> None:
 
 
 def expired() -> tuple[ColumnElement[bool], ...]:
-    """Return the guard of jobs whose worker has not been heard of for a lease."""
-    return (job.c.state == JobState.IN_PROGRESS, job.c.lease_until < now())
+    """Return the guard of jobs whose worker has not been heard of for a lease.
+
+    A lease that ends absurdly late was given before the clock was set back.
+    """
+    ends = job.c.lease_until
+    has_ended = or_(ends < now(), ends > now() + LONGEST_LEASE_MS)
+    return (job.c.state == JobState.IN_PROGRESS, has_ended)
 
 
 def _why(state: str | None) -> Interruption:

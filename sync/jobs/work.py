@@ -17,6 +17,10 @@ NO_DEADLINE = 1 << 62
 """The row of a job without a deadline: it sorts last, so that the best job is found by an index."""
 
 
+AT_ONCE = 0
+"""The due time of work that waits for nothing: past, even when the clock is set back."""
+
+
 class JobClass(StrEnum):
     """How pressing work is, most pressing first. Each class is a queue of its own."""
 

@@ -7,9 +7,7 @@ is worked off by a worker that has nothing but its database.
 import logging
 import os
 import queue
-import secrets
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -43,11 +41,6 @@ _CHATTY = ("celery.worker.strategy", "celery.app.trace")
 """They write lines for each wake-up; the executor writes one for each job."""
 
 _log = structlog.get_logger("worker")
-
-
-def owner_name(tier: str) -> str:
-    """Return a name for this process in leases that no other process has, nor had."""
-    return f"{tier}@{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
 
 
 class StopRequest:
