@@ -17,9 +17,10 @@ from archive.words.nhs import Environment
 from local_node.config import NodeSettings
 from local_node.hl7.apply import Hl7Intake
 from local_node.outbox import NodeOutbox, SilentOutbox
-from local_node.setup import write_directory
+from local_node.setup import CENTRE_NAME, write_directory
 from sync.fetch import KIND as FETCH
 from sync.fetch import Fetching
+from sync.hearing import Hearing
 from sync.jobs.celery_app import celery_app
 from sync.jobs.executor import Executor, Kinds
 from sync.jobs.ledger import Ledger
@@ -46,7 +47,7 @@ def run(settings: NodeSettings) -> None:
     ledger = Ledger(archive.index)
     app = celery_app(settings.broker)
     nudger = CeleryNudger(app)
-    centre = _centre(settings)
+    centre = _centre(settings, archive)
     kinds = {} if centre is None else _kinds(settings, archive, centre)
     run_worker(
         app=app,
@@ -65,10 +66,11 @@ def owner_name(tier: str) -> str:
     return f"{tier}.work@{socket.gethostname()[:24]}.{os.getpid()}"
 
 
-def _centre(settings: NodeSettings) -> Centre | None:
+def _centre(settings: NodeSettings, archive: Archive) -> Centre | None:
     if settings.centre is None:
         return None
-    return HttpCentre(settings.centre.url, token=settings.centre.token)
+    hearing = Hearing(archive.index, SystemClock(), CENTRE_NAME)
+    return HttpCentre(settings.centre.url, token=settings.centre.token, on_answer=hearing.note)
 
 
 def _kinds(settings: NodeSettings, archive: Archive, centre: Centre) -> Kinds:
@@ -145,7 +147,6 @@ def _orders(
         archive.index,
         ledger,
         centre,
-        SystemClock(),
         settings.centre.wait_seconds,
         nudger.nudge,
     )

@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from archive.clock import Clock, milliseconds
 from archive.errors import Unavailable
 from archive.index.copies import PackKey
-from archive.index.directory import hear
 from archive.index.engine import Index
 from archive.index.packs import packs_with_content
 from archive.words.objects import parse_sha256
@@ -26,8 +24,6 @@ from sync.transfer.messages import (
 from sync.transfer.peer import Centre
 from sync.transfer.taking import take_states
 
-_HEARD_EVERY_MS = 5_000
-
 
 @dataclass(slots=True)
 class OrderTaker:
@@ -36,32 +32,26 @@ class OrderTaker:
     index: Index
     ledger: Ledger
     centre: Centre
-    clock: Clock
     wait_seconds: float
     nudge: Callable[[JobClass], None]
-    _heard_ms: int = field(default=0)
+    _answered: bool = field(default=False)
 
     def once(self) -> bool:
         """Ask once, for as long as the centre lets the question stand; True when it answered.
 
-        An answer without orders is an answer: the next question follows at once.
+        An answer without orders is an answer: the next question follows at once. The first
+        question after a silence does not wait, so that it is soon known that the centre is there.
         """
+        wait_seconds = self.wait_seconds if self._answered else 0.0
         try:
-            orders = self.centre.orders(wait_seconds=self.wait_seconds).orders
+            orders = self.centre.orders(wait_seconds=wait_seconds).orders
         except Unavailable:
+            self._answered = False
             return False
-        self._hear()
+        self._answered = True
         for order in orders:
             self._take(order)
         return True
-
-    def _hear(self) -> None:
-        """Note that the centre answers, at most once in five seconds."""
-        at_ms = milliseconds(self.clock.now())
-        if at_ms - self._heard_ms >= _HEARD_EVERY_MS:
-            self._heard_ms = at_ms
-            with self.index.writing() as conn:
-                hear(conn, CENTRE, at_ms=at_ms)
 
     def _take(self, order: OrderPart) -> None:
         with self.index.writing() as conn:

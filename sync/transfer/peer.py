@@ -90,9 +90,15 @@ class Centre(Protocol):
 class HttpCentre:
     """The central store over HTTP/1.1 with a bearer token."""
 
-    def __init__(self, url: str, *, token: str) -> None:
-        """Call the store at a base URL; connections are kept and shared by threads."""
+    def __init__(
+        self, url: str, *, token: str, on_answer: Callable[[], None] = lambda: None
+    ) -> None:
+        """Call the store at a base URL; connections are kept and shared by threads.
+
+        ``on_answer`` is called whenever the store has answered, whatever it said.
+        """
         headers = {"Authorization": f"Bearer {token}"}
+        self._on_answer = on_answer
         self._client = httpx.Client(
             base_url=url.rstrip("/") + API, headers=headers, timeout=_TIMEOUT
         )
@@ -177,6 +183,7 @@ class HttpCentre:
     def _call(self, method: str, path: str, **request: object) -> httpx.Response:
         with _translated():
             answer = self._client.request(method, path, **request)  # type: ignore[arg-type]
+        self._on_answer()
         _check(answer)
         return answer
 

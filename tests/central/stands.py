@@ -247,7 +247,6 @@ class NodeStand:
             index=self.archive.index,
             ledger=self.ledger,
             centre=self.centre,
-            clock=self.clock,
             wait_seconds=0.0,
             nudge=lambda _job_class: None,
         )
