@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 from sqlalchemy import Connection, func, select
 
+from archive.errors import NotFound
 from archive.index import tables
 from archive.index.documents import register_document
 from archive.index.engine import Index
@@ -16,7 +17,7 @@ from archive.intake.held import Unfit, note_held
 from archive.intake.hl7 import Hl7Port
 from archive.intake.prepare import Instance, Message, Prepared
 from archive.intake.rejection import reject
-from archive.intake.verdicts import rival_of, verdict
+from archive.intake.verdicts import Rival, rival_of, verdict, without_comparison
 from archive.reader import Octets
 from archive.store.segment import Record
 
@@ -87,8 +88,11 @@ class Batch:
     hl7: Hl7Port | None
     _verdicts: dict[tuple[str, bytes], Verdict] = field(default_factory=dict)
 
-    def compare(self, index: Index) -> None:
+    def compare(self, index: Index, *, at_last: bool = False) -> None:
         """Decide about every instance whose UID is taken now.
+
+        ``at_last``: what is held under a UID and cannot be found, again and again, counts as other
+        content, so that one lost object does not keep all that comes after it from the index.
 
         Raises:
             NotFound: what is held under a UID has moved meanwhile; compare again.
@@ -98,10 +102,18 @@ class Batch:
         with index.reading() as conn:
             rivals = [rival_of(conn, instance.arrived) for instance in instances]
         self._verdicts = {
-            instance.arrived.key: verdict(self.octets, instance.arrived, rival)
+            instance.arrived.key: self._verdict(instance.arrived, rival, at_last=at_last)
             for instance, rival in zip(instances, rivals, strict=True)
             if rival is not None
         }
+
+    def _verdict(self, arrived: Arrived, rival: Rival, *, at_last: bool) -> Verdict:
+        try:
+            return verdict(self.octets, arrived, rival)
+        except NotFound:
+            if at_last:
+                return without_comparison(arrived, rival)
+            raise
 
     def write(self, conn: Connection, *, at_ms: int) -> Taken:
         """Write everything of the batch.

@@ -173,9 +173,9 @@ class Intake:
     def _commit(self, name: str, progress: Progress, prepared: Sequence[Prepared]) -> Progress:
         after = replace(progress, done=prepared[-1].record.sequence)
         batch = Batch(self._octets, prepared, node=self._node, hl7=self._hl7)
-        for _ in range(_ROUNDS):
+        for left in reversed(range(_ROUNDS)):
             try:
-                batch.compare(self._index)
+                batch.compare(self._index, at_last=not left)
                 with self._index.writing() as conn:
                     self._guard(conn, name, before=progress, after=after)
                     taken = batch.write(conn, at_ms=milliseconds(self._clock.now()))

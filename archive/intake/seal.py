@@ -8,12 +8,12 @@ import structlog
 from sqlalchemy import Connection, func, select
 
 from archive.clock import Clock, milliseconds
-from archive.errors import Damaged, NotFound, StateMoved
+from archive.errors import ArchiveError, Damaged, NotFound, StateMoved
 from archive.index import tables
 from archive.index.copies import PackKey, note_copy
 from archive.index.engine import Index
 from archive.index.journal import data_quality
-from archive.index.packs import SealedPack, quiet_series, seal
+from archive.index.packs import SealedPack, UnsealedSeries, quiet_series, seal
 from archive.index.studies import move_study, study_row
 from archive.intake.intake import delete_unneeded
 from archive.intake.packing import Consignment, built, consignment
@@ -73,10 +73,11 @@ class Sealer:
             Unavailable: database, disk or blob store did not answer.
         """
         ensure_directory(self._staging)
-        before_ms = milliseconds(self._clock.now()) - self._quiet_ms
+        now_ms = milliseconds(self._clock.now())
         with self._index.reading() as conn:
             limit = _AT_ONCE + len(self._damaged)
-            quiet = quiet_series(conn, before_ms=before_ms, limit=limit)
+            before_ms = now_ms - self._quiet_ms
+            quiet = quiet_series(conn, before_ms=before_ms, now_ms=now_ms, limit=limit)
         sealed = [self._seal(*key) for key in quiet if key not in self._damaged]
         if any(sealed):
             delete_unneeded(self._index, self._spool)
@@ -90,11 +91,8 @@ class Sealer:
             with ExitStack() as staged:
                 packs = self._stored(of, staged)
                 self._commit(of, packs)
-        except (StateMoved, NotFound):
-            _log.info("seal.series_changed", study_key=study_key, series_no=series_no)
-            return False
-        except Damaged as error:
-            self._alarm(of, error)
+        except (StateMoved, NotFound, Damaged) as error:
+            self._not_sealed(of, error)
             return False
         for pack in packs:
             self._tell(of, pack)
@@ -128,7 +126,17 @@ class Sealer:
             if self._on_sealed is not None:
                 self._on_sealed(conn, keys)
 
-    def _alarm(self, of: Consignment, error: Damaged) -> None:
+    def _not_sealed(self, of: Consignment, error: ArchiveError) -> None:
+        """Leave a series that has changed to a later round; one that has not is damaged."""
+        unsealed = of.unsealed
+        with self._index.reading() as conn:
+            changed = not _stands_unsealed(conn, unsealed)
+        if changed or isinstance(error, StateMoved):
+            _log.info("seal.series_changed", series_instance_uid=unsealed.series_instance_uid)
+        else:
+            self._alarm(of, error)
+
+    def _alarm(self, of: Consignment, error: ArchiveError) -> None:
         self._damaged.add((of.unsealed.study_key, of.unsealed.series_no))
         with self._index.writing() as conn:
             data_quality(
@@ -157,6 +165,18 @@ class Sealer:
             octets=pack.length,
             withheld=pack.withheld,
         )
+
+
+def _stands_unsealed(conn: Connection, unsealed: UnsealedSeries) -> bool:
+    """Tell whether a series still stands as it was read."""
+    columns = tables.series.c
+    query = select(columns.revision).where(
+        columns.study_key == unsealed.study_key,
+        columns.series_no == unsealed.series_no,
+        columns.revision == unsealed.revision,
+        columns.sealed_revision < columns.revision,
+    )
+    return conn.execute(query).first() is not None
 
 
 def _settle_study(conn: Connection, study_key: int) -> None:

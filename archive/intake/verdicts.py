@@ -1,6 +1,6 @@
 """What register() is to answer where a SOP Instance UID is taken."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -40,33 +40,44 @@ def rival_of(conn: Connection, arrived: Arrived) -> Rival | None:
 def verdict(octets: Octets, arrived: Arrived, rival: Rival) -> Verdict:
     """Compare an instance with its rival; both are read where they lie.
 
-    Objects announced but not here cannot be compared: then a person decides, as where the content
-    differs.
+    Objects announced but not here cannot be compared: see :func:`without_comparison`.
 
     Raises:
         NotFound: the rival has moved meanwhile; ask again.
         StorageFailed: the storage refused.
     """
+    return _verdict(arrived, rival, lambda: _compared(octets, arrived, rival.holding))
+
+
+def without_comparison(arrived: Arrived, rival: Rival) -> Verdict:
+    """Return the verdict where the rival's octets stay out of reach.
+
+    Nothing proves that it is the same object: a person decides, as where the content differs.
+    """
+    return _verdict(arrived, rival, lambda: NOT_COMPARABLE)
+
+
+def _verdict(arrived: Arrived, rival: Rival, compared: Callable[[], Comparison]) -> Verdict:
     if rival.custodian_id != arrived.source.organisation_id:
-        return _echo(octets, arrived, rival)
+        return _echo(arrived, rival, compared)
     of_sha256 = rival.holding.member.sha256
     elsewhere = _other_place(arrived, rival)
     if elsewhere:
         return Verdict(Answer.CONFLICTING, of_sha256, ",".join(elsewhere))
     if of_sha256 == arrived.digest.sha256:
         return Verdict(Answer.SAME_CONTENT, of_sha256)
-    found = _compared(octets, arrived, rival.holding)
+    found = compared()
     if not found.same_content:
         return Verdict(Answer.CONFLICTING, of_sha256, _keywords(found.differing))
     answer = Answer.REVISED if found.differing else Answer.SAME_CONTENT
     return Verdict(answer, of_sha256, _keywords(found.differing))
 
 
-def _echo(octets: Octets, arrived: Arrived, rival: Rival) -> Verdict:
+def _echo(arrived: Arrived, rival: Rival, compared: Callable[[], Comparison]) -> Verdict:
     """Tell a delivered rendition that came back from an object of the trust's own."""
     of_sha256 = rival.holding.member.sha256
     same_octets = of_sha256 == arrived.digest.sha256
-    if same_octets or _compared(octets, arrived, rival.holding).same_content:
+    if same_octets or compared().same_content:
         return Verdict(Answer.ECHO, of_sha256)
     return Verdict(Answer.REGISTERED, of_sha256)
 

@@ -212,6 +212,17 @@ def test_a_third_object_is_compared_with_the_one_that_serves(cold: Cold) -> None
     assert answered(cold, sent(image(), IMPLICIT))["SameContent"] == 1
 
 
+def test_a_rival_that_is_lost_leaves_the_decision_to_a_person_and_the_queue_open(
+    cold: Cold,
+) -> None:
+    answered(cold, sent(image()))
+    cold.seal()
+    (name,) = cold.blobs.names("packs")
+    cold.blobs.delete(name)
+    counted = answered(cold, sent(image(StudyDescription="CT")), sent(image("1.2.3.1.2")))
+    assert counted == {"Registered": 2, "Conflicting": 1}
+
+
 def test_a_rendition_that_comes_back_is_an_echo(cold: Cold) -> None:
     delivered_from_rxb(cold, sent(image(PatientID="B-7")))
     counted = answered(cold, sent(image(PatientID="A-1", PatientName="Doe^Jane^^^")))

@@ -237,6 +237,16 @@ def test_a_series_whose_octets_are_damaged_raises_an_alarm_and_the_others_go_on(
     assert (cold.number("pack"), cold.number("instance")) == (1, 1)
 
 
+def test_a_series_whose_segment_is_lost_raises_one_alarm(cold: Cold) -> None:
+    taken_in(cold, sent(image()))
+    (name,) = cold.reader.ready()
+    cold.reader.delete(name)
+    sealer = cold.sealer()
+    cold.seal(sealer)
+    cold.seal(sealer)
+    assert [row["code"] for row in cold.rows("data_quality")] == ["SERIES_DAMAGED"]
+
+
 def test_a_report_is_sealed_with_what_another_tier_needs_to_list_it(cold: Cold) -> None:
     message = oru(
         JANE, Report(text="No change.", accession="A1", study_instance_uid="1.2.3")
