@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from archive.errors import NotFound, StateMoved
 from archive.index import tables
@@ -16,6 +16,9 @@ from archive.states import InstanceState
 from archive.store.layout import Layout
 from archive.store.manifest import Manifest, PackKind
 from archive.store.origin import Origin
+
+_SET_BACK_MS = 60_000
+"""Clocks of one archive's machines differ by less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,21 @@ class SealedPack:
     withheld: bool
 
 
-def quiet_series(conn: Connection, *, before_ms: int, limit: int = 20) -> list[tuple[int, int]]:
-    """Return (study_key, series_no) of unsealed series without an arrival since ``before_ms``."""
+def quiet_series(
+    conn: Connection, *, before_ms: int, now_ms: int, limit: int = 20
+) -> list[tuple[int, int]]:
+    """Return (study_key, series_no) of unsealed series without an arrival since ``before_ms``.
+
+    An arrival well after ``now_ms`` came before the clock was set back; it keeps nothing waiting.
+    """
     columns = tables.series.c
+    arrived = columns.last_arrival_at
     query = (
         select(columns.study_key, columns.series_no)
-        .where(columns.sealed_revision < columns.revision, columns.last_arrival_at <= before_ms)
+        .where(
+            columns.sealed_revision < columns.revision,
+            or_(arrived <= before_ms, arrived > now_ms + _SET_BACK_MS),
+        )
         .order_by(columns.last_arrival_at)
         .limit(limit)
     )
