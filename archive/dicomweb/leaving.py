@@ -1,20 +1,58 @@
 """Instances on their way out of the HTTP door: in which syntax, as Part 10 octets, written down."""
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from archive.dicomweb.accept import Acceptable, takes_anything
-from archive.errors import DataSetUnreadable, NotAcceptable, NotFound, NotYetHeld
+from archive.errors import DataSetUnreadable, NotAcceptable, NotFound, NotYetHeld, PixelsDiffer
 from archive.index.header import Elsewhere
 from archive.reader import Outgoing, Reader, Selection
 from archive.store.part10 import file_meta
 from archive.view.wire import Prepared, prepare
 from archive.words.identity import Asker
+from archive.words.objects import ObjectDigest
 from archive.words.syntaxes import LOSSLESS_COMPRESSED, NATIVE
+
+_REMEMBERED = 4096
 
 _ENCAPSULATED = "1.2.840.10008.1.2.4."
 """Root of the Standard's syntaxes for compressed pixels (PS3.6 Table A-1)."""
+
+
+class Failures:
+    """What could not be made ready before: the newest so many, for as long as the process lives.
+
+    That an instance can be decoded or stamped is known only when it has been tried, and then a
+    body may have begun. It is broken off once; asked again, the answer leaves the instance out
+    and says so.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[_Attempt, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def remember(self, attempt: "_Attempt") -> None:
+        """Note that an attempt has failed."""
+        with self._lock:
+            self._known[attempt] = None
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+
+    def __contains__(self, attempt: "_Attempt") -> bool:
+        with self._lock:
+            return attempt in self._known
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What was tried: these octets, stamped or not, as stored or decoded."""
+
+    digest: ObjectDigest
+    is_stamped: bool
+    as_stored: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +62,12 @@ class Leaving:
     reader: Reader
     asker: Asker
     acceptable: Acceptable
+    failures: Failures
 
     def sendable(self, chosen: list[Outgoing]) -> list[Outgoing]:
-        """Return those that can be given in an accepted transfer syntax.
+        """Return those that can be given in an accepted transfer syntax, and never failed to be.
+
+        Where all of them failed before they are returned all the same: the error says why.
 
         Raises:
             NotAcceptable: none of them can.
@@ -37,7 +78,8 @@ class Leaving:
                 "No accepted transfer syntax can be made of what is stored.",
                 stored=sorted({outgoing.digest.transfer_syntax for outgoing in chosen}),
             )
-        return fitting
+        promising = [each for each in fitting if self._attempt(each) not in self.failures]
+        return promising or fitting
 
     def prepared(self, outgoing: Outgoing) -> Prepared:
         """Return one instance's Data Set, ready to leave, and write its delivery down.
@@ -48,9 +90,26 @@ class Leaving:
             NotAcceptable, PixelsDiffer, DataSetUnreadable: it cannot be made ready.
             NotFound, StorageFailed, DatabaseUnavailable: it cannot be read.
         """
-        ready = prepare(outgoing, lambda: self.reader.data_set(outgoing), self._accepted(outgoing))
+        try:
+            ready = prepare(
+                outgoing, lambda: self.reader.data_set(outgoing), self._accepted(outgoing)
+            )
+        except (NotAcceptable, PixelsDiffer, DataSetUnreadable):
+            self.failures.remember(self._attempt(outgoing))
+            raise
         self.reader.note_delivery(self.asker, outgoing, destination=self.asker.who, means="WADO")
         return ready
+
+    def _attempt(self, outgoing: Outgoing) -> _Attempt:
+        return _Attempt(
+            digest=outgoing.digest,
+            is_stamped=outgoing.stamping is not None,
+            as_stored=self._takes_as_stored(outgoing),
+        )
+
+    def _takes_as_stored(self, outgoing: Outgoing) -> bool:
+        accepted = self._accepted(outgoing)
+        return takes_anything(self.acceptable) or outgoing.digest.transfer_syntax in accepted
 
     def _accepted(self, outgoing: Outgoing) -> tuple[str, ...]:
         """Return what is accepted of one instance: lossy pixels stay as they are by default.
@@ -65,10 +124,10 @@ class Leaving:
     def _fits(self, outgoing: Outgoing) -> bool:
         if outgoing.stamping is not None and not _can_be_stamped(outgoing.digest.transfer_syntax):
             return False
-        stored, accepted = outgoing.digest.transfer_syntax, self._accepted(outgoing)
-        if takes_anything(self.acceptable) or stored in accepted:
+        if self._takes_as_stored(outgoing):
             return True
-        return _can_be_made_native(stored) and _makes_one_of(accepted)
+        can_be_decoded = _can_be_made_native(outgoing.digest.transfer_syntax)
+        return can_be_decoded and _makes_one_of(self._accepted(outgoing))
 
 
 def select_held(reader: Reader, asker: Asker, selection: Selection) -> list[Outgoing]:

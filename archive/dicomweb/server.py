@@ -20,8 +20,13 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM)
 class HttpServer:
     """Serves an app until it is stopped, by :meth:`stop`, SIGTERM or SIGINT."""
 
-    def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
+    def __init__(
+        self, app: ASGIApp, *, host: str, port: int, on_stop: Callable[[], None] | None = None
+    ) -> None:
         """Bind at once; port 0 takes a free one.
+
+        ``on_stop`` is called when the server is asked to stop, from any thread: what makes answers
+        wait shall let them go.
 
         Raises:
             OSError: the address cannot be bound.
@@ -38,6 +43,7 @@ class HttpServer:
             timeout_graceful_shutdown=_GRACE_S,
         )
         self._server = _Server(config)
+        self._server.on_stop = on_stop or (lambda: None)
 
     @property
     def port(self) -> int:
@@ -56,13 +62,18 @@ class HttpServer:
 
     def stop(self) -> None:
         """Let :meth:`run` return; may be called from any thread, before or after it began."""
-        self._server.should_exit = True
+        self._server.ask_to_stop()
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server that says when it is ready and survives the signal that stops it."""
 
     on_ready: Callable[[], None]
+    on_stop: Callable[[], None]
+
+    def ask_to_stop(self) -> None:
+        self.should_exit = True
+        self.on_stop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -82,7 +93,7 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        self.should_exit = True
+        self.ask_to_stop()
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute
 
 from archive.dicomweb.accept import DICOM, acceptable_dicom, accepted_ranges, require_json
 from archive.dicomweb.access import Rule, asker_of, route
-from archive.dicomweb.leaving import Leaving, part10, select_held
+from archive.dicomweb.leaving import Failures, Leaving, part10, select_held
 from archive.dicomweb.qido import service_url
 from archive.dicomweb.streaming import DICOM_JSON, Streamed, begun, json_array, with_first
 from archive.reader import Outgoing, Reader, Selection
@@ -27,9 +27,10 @@ INSTANCE = SERIES + "/instances/{instance}"
 
 def retrieve_routes(reader: Callable[[], Reader]) -> list[BaseRoute]:
     """Return the three resources that are retrieved, and the metadata of each."""
+    failures = Failures()
 
     def instances(request: Request) -> Response:
-        return _instances(request, reader())
+        return _instances(request, reader(), failures)
 
     def metadata(request: Request) -> Response:
         return _metadata(request, reader())
@@ -61,11 +62,11 @@ def _metadata(request: Request, reader: Reader) -> Response:
     return Streamed(json_array(models), media_type=DICOM_JSON)
 
 
-def _instances(request: Request, reader: Reader) -> Response:
+def _instances(request: Request, reader: Reader, failures: Failures) -> Response:
     is_instance = "instance" in request.path_params
     acceptable = acceptable_dicom(accepted_ranges(request), is_instance=is_instance)
     chosen = select_held(reader, asker_of(request), _selection(request))
-    leaving = Leaving(reader, asker_of(request), acceptable)
+    leaving = Leaving(reader, asker_of(request), acceptable, failures)
     sendable = leaving.sendable(chosen)
     if request.method == "HEAD":
         return Response(media_type=DICOM if acceptable.single else _multipart_type("-"))

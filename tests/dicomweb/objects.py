@@ -54,6 +54,14 @@ def ct(
     return Made(sop, syntax, _octets(data_set, syntax))
 
 
+def broken_rle(sop: str) -> Made:
+    """Return an image whose RLE segment is cut short: found only by decoding it."""
+    made = ct(sop, syntax=RLE)
+    end = made.octets.rindex(b"\xfe\xff\xdd\xe0")
+    at = end - 200
+    return Made(sop, RLE, made.octets[:at] + bytes(200) + made.octets[end:])
+
+
 def pixels(file: bytes) -> "np.ndarray[tuple[int, ...], np.dtype[np.int16]]":
     return dcmread(BytesIO(file)).pixel_array
 

@@ -18,6 +18,7 @@ from tests.dicomweb.objects import (
     JPEG_LOSSLESS,
     RLE,
     Made,
+    broken_rle,
     ct,
     data_set_of,
     pixels,
@@ -124,6 +125,21 @@ def test_what_cannot_be_decoded_is_left_out_of_a_study_and_the_answer_says_so(
     assert [data_set_of(file) for _, file in parts(partial)] == [readable.octets]
     assert client.get(instance("1.2.3.1.2")).status_code == 406
     assert digests(client.get(STUDY, headers=AS_STORED)) == [readable.octets, other.octets]
+
+
+def test_what_turned_out_not_to_decode_is_left_out_when_it_is_asked_for_again(tier: Tier) -> None:
+    readable, broken = ct("1.2.3.1.1"), broken_rle("1.2.3.1.2")
+    tier.store(readable, broken)
+    with clients(tier) as asks:
+        client = asks("radiologist.RXA")
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.get(STUDY)
+        again = client.get(STUDY)
+        assert again.status_code == 206
+        assert "1 of 2 instances" in again.headers["Warning"]
+        assert [data_set_of(file) for _, file in parts(again)] == [readable.octets]
+        assert client.get(instance("1.2.3.1.2")).status_code == 406
+        assert digests(client.get(STUDY, headers=AS_STORED)) == [readable.octets, broken.octets]
 
 
 def test_lossy_pixels_are_given_as_they_are_where_no_syntax_is_named(
