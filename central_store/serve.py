@@ -16,7 +16,13 @@ from archive.store.disk import RealDisk
 from archive.store.spool import Spool
 from central_store.config import CentralSettings
 from central_store.pages.home import central_kit, central_pages
-from central_store.setup import caller_table, node_entries, token_entries, write_directory
+from central_store.setup import (
+    caller_table,
+    first_authority,
+    node_entries,
+    token_entries,
+    write_directory,
+)
 from central_store.tiers.receiving import Tiers
 from central_store.tiers.routes import tier_routes
 from sync.jobs.celery_app import celery_app
@@ -88,7 +94,9 @@ def _door(settings: CentralSettings, archive: Archive, spool: Spool) -> Door:
         port=settings.dicom.port,
         receiver=Receiver(spool, SystemClock()),
         callers=caller_table(settings),
-        destinations=destination_table(settings.peers),
+        destinations=destination_table(
+            settings.peers, lambda trust: first_authority(settings, trust)
+        ),
         reader=lambda: archive.reader,
         note_refused=lambda ae_title, _address: _note_refused(archive, ae_title),
     )

@@ -10,6 +10,7 @@ from archive.process import watch_parent
 from central_store.cli import app as central
 from deploy.operators import cli as operators
 from deploy.region.cli import app as region
+from local_node.cli import Config
 from local_node.cli import app as node
 
 app = typer.Typer(
@@ -21,6 +22,22 @@ app.add_typer(region, name="region")
 app.command("status")(operators.status)
 app.command("trace")(operators.trace)
 app.add_typer(operators.queue, name="queue")
+
+
+@node.command("up")
+def node_up(config: Config) -> None:
+    """Run all processes of a node and keep them running."""
+    from deploy.region.tier import run_tier
+
+    run_tier("node", config.absolute())
+
+
+@central.command("up")
+def central_up(config: Config) -> None:
+    """Run all processes of the central store and keep them running."""
+    from deploy.region.tier import run_tier
+
+    run_tier("central", config.absolute())
 
 
 @app.command()

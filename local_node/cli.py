@@ -7,7 +7,7 @@ import typer
 
 app = typer.Typer(help="A trust's node.", no_args_is_help=True)
 
-Config = Annotated[Path, typer.Option("--config", help="The node's configuration file.")]
+Config = Annotated[Path, typer.Option("--config", help="The tier's configuration file.")]
 
 
 @app.command()

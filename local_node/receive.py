@@ -20,7 +20,7 @@ from archive.store.disk import RealDisk
 from archive.store.spool import Spool
 from local_node.config import NodeSettings
 from local_node.hl7.mllp import MllpLimits, MllpListener
-from local_node.setup import caller_table
+from local_node.setup import caller_table, first_authority
 
 if TYPE_CHECKING:
     from archive.reader import Reader
@@ -77,6 +77,8 @@ def _door(settings: NodeSettings, spool: Spool) -> Door:
         port=settings.dicom.port,
         receiver=Receiver(spool, SystemClock()),
         callers=caller_table(settings),
-        destinations=destination_table(settings.peers),
+        destinations=destination_table(
+            settings.peers, lambda trust: first_authority(settings, trust)
+        ),
         reader=reader,
     )

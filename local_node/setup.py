@@ -59,6 +59,12 @@ def authority_of(settings: NodeSettings, source: SourceSettings) -> Issuer:
     return Issuer(settings.node.organisation, namespace)
 
 
+def first_authority(settings: NodeSettings, ods_code: str) -> Issuer | None:
+    """Return the authority whose numbers the own trust's peers take; None for any other trust."""
+    own = settings.node.organisation
+    return Issuer(own, settings.authorities[0].namespace) if ods_code == own else None
+
+
 def caller_table(settings: NodeSettings) -> CallerTable:
     """Return as whom calling AEs ask at this node's door."""
     trust = settings.node.organisation

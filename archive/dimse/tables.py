@@ -1,6 +1,6 @@
 """The tables of callers and destinations, from settings: they need no database."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from archive.config import PeerSettings
@@ -36,14 +36,20 @@ class DestinationTable:
         return self.rows.get(ae_title)
 
 
-def destination_table(peers: tuple[PeerSettings, ...]) -> DestinationTable:
-    """Return the table of the peers in the settings."""
+def destination_table(
+    peers: tuple[PeerSettings, ...], authority_of: Callable[[str], Issuer | None]
+) -> DestinationTable:
+    """Return the table of the peers in the settings.
+
+    ``authority_of`` tells which patient numbers a trust's peers take, by its ODS code.
+    """
     rows = {
         peer.ae_title: Destination(
             ae_title=peer.ae_title,
             host=peer.host,
             port=peer.port,
             organisation=peer.organisation or None,
+            authority=authority_of(peer.organisation),
         )
         for peer in peers
     }
