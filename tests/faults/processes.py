@@ -37,6 +37,7 @@ class Process:
     environment: Mapping[str, str] = field(default_factory=dict)
     before_start: Callable[[], None] = lambda: None
     ports: dict[str, int] = field(default_factory=dict)
+    program: str = "deploy.command"
     _process: subprocess.Popen[bytes] | None = None
     _ready: int | None = None
 
@@ -52,7 +53,7 @@ class Process:
         read_end, write_end = os.pipe()
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                (sys.executable, "-m", "deploy.command", *self.arguments),
+                (sys.executable, "-m", self.program, *self.arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
