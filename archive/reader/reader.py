@@ -147,15 +147,22 @@ class Reader:
     def reports(self, asker: Asker, *, study_uid: str) -> list[Report]:
         """Return the documents beside a study that the asker finds, newest first.
 
+        A document's text cannot be stamped: it names the patient by the custodian's number.
+
         Raises:
             NotFound: the asker finds no such study.
+            NoLocalNumber: the asker's authority has no number for the person.
         """
         with self._index.reading() as conn:
             groups = candidate_studies(conn, asker, {"StudyInstanceUID": study_uid})
             found = [key for group in groups for key in group]
             if not found:
                 raise NotFound("No such study.", study_instance_uid=study_uid)
-            return reports_beside(conn, found)
+            viewer = self._viewer(conn, asker)
+            known = [key for key in found if viewer.view(study_row(conn, key)).local_number]
+            if not known:
+                raise NoLocalNumber("No local number for this patient.", uid=study_uid)
+            return reports_beside(conn, known)
 
     def document(self, report: Report) -> Iterator[bytes]:
         """Return a document's octets as received; errors as :meth:`part10`."""

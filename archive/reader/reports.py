@@ -15,8 +15,8 @@ from archive.store.manifest import PackKind
 def reports_beside(conn: Connection, study_keys: Sequence[int]) -> list[Report]:
     """Return the shown documents of some studies, newest first.
 
-    A document that names no study belongs to the one whose custodian and accession number it
-    shares.
+    A document that names no study belongs to the one whose custodian, accession number and patient
+    number it shares.
     """
     found = {
         (row.study_key, row.document_uid): row
@@ -36,6 +36,7 @@ def _documents(conn: Connection, study_key: int):  # type: ignore[no-untyped-def
             named,
             (columns.custodian_id == study.custodian_id)
             & (columns.accession_number == study.accession_number)
+            & columns.mrn.in_([study.mrn, ""])
             & (columns.study_instance_uid == ""),
         )
     return select(tables.document).where(named)

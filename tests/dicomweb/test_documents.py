@@ -90,3 +90,17 @@ def test_what_is_not_there_is_not_found(tier: Tier, asks: Client) -> None:
     client = asks("radiologist.RXA")
     assert client.get(f"{DOCUMENTS}/2.25.8").status_code == 404
     assert client.get("/dicom-web/studies/1.2.9/documents").status_code == 404
+
+
+def test_a_report_names_the_patient_so_a_trust_without_a_number_does_not_get_it(
+    tier: Tier, asks: Client
+) -> None:
+    tier.store(ct("1.2.3.1.1"))
+    take_report(tier)
+    client = asks("radiologist.RXC")
+
+    for path in (DOCUMENTS, f"{DOCUMENTS}/2.25.7"):
+        refused = client.get(path)
+        assert refused.status_code == 403
+        assert refused.json()["error"] == "NoLocalNumber"
+        assert b"RXA" not in refused.content
