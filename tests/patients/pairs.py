@@ -1,5 +1,6 @@
 """Labelled pairs of records, by the row of the decision table that must judge them."""
 
+from archive.words.nhs import NhsStatus
 from central_store.patients.rules import Outcome, Row
 from tests.patients.records import TWO, Changes
 

@@ -6,7 +6,7 @@ import pytest
 
 from archive.words.person_names import PersonName
 from central_store.patients.rules import TABLE, Outcome, Row, judge
-from tests.patients.pairs import CASES
+from tests.patients.pairs import CASES, Case
 from tests.patients.records import ONE, RXA, RXB, TWO, at
 
 
