@@ -46,10 +46,11 @@ def run(settings: CentralSettings) -> None:
     )
     door = _door(settings, archive, spool)
     kit = central_kit(settings.central.name, is_test=settings.environment == "test")
+    tiers = _tiers(settings, archive)
     app = build_app(
         name=settings.central.name,
         routes=[
-            *tier_routes(_tiers(settings, archive)),
+            *tier_routes(tiers),
             *dicomweb_routes(lambda: archive.reader),
             *central_pages(kit, reader=lambda: archive.reader, clock=SystemClock()),
         ],
@@ -59,7 +60,9 @@ def run(settings: CentralSettings) -> None:
         counts=archive.reader.counts,
         problem_page=kit.problem_page,
     )
-    server = HttpServer(app, host=settings.http.host, port=settings.http.port)
+    server = HttpServer(
+        app, host=settings.http.host, port=settings.http.port, on_stop=tiers.watch.stop
+    )
     dicom = door.start()
     stopped = threading.Event()
     handing_over = threading.Thread(target=_hand_over, args=(stopped, spool), daemon=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from archive.clock import SystemClock
@@ -53,6 +54,14 @@ def calls(url: str) -> Iterator[Callable[[str], HttpCentre]]:
     yield call
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def web(url: str) -> Iterator[httpx.Client]:
+    """Bare HTTP with the token of RXA's node."""
+    headers = {"Authorization": f"Bearer {TOKEN['RXA']}"}
+    with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+        yield client
 
 
 @pytest.fixture

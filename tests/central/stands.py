@@ -97,7 +97,9 @@ class CentreStand:
             counts=self.archive.reader.counts,
         )
         fallen: list[str] = []
-        server = HttpServer(_watching(app, fallen), host="127.0.0.1", port=port)
+        server = HttpServer(
+            _watching(app, fallen), host="127.0.0.1", port=port, on_stop=self.tiers.watch.stop
+        )
         ready = threading.Event()
         thread = threading.Thread(target=server.run, args=(lambda _: ready.set(),), daemon=True)
         thread.start()
