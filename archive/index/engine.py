@@ -3,7 +3,7 @@
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import cast
 
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, exc, select
@@ -14,9 +14,17 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from archive.clock import Clock, milliseconds
 from archive.errors import DatabaseUnavailable
+from archive.index.turns import Line, TurnOverdue, begin_immediate
 
 _BUSY_TIMEOUT_S = 10.0
 _WRITES = "archive_writes"
+_UNAVAILABLE = (
+    exc.OperationalError,
+    exc.InterfaceError,
+    exc.TimeoutError,
+    sqlite3.OperationalError,
+    TurnOverdue,
+)
 
 
 class now_ms(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it stands for
@@ -49,6 +57,7 @@ class Index:
         self.url = url
         self.clock = clock
         self._engine = _engine(url, clock)
+        self._line = Line()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -71,7 +80,7 @@ class Index:
         Raises:
             DatabaseUnavailable: the database did not answer, or stayed busy for too long.
         """
-        with _translated(), self._engine.connect() as conn:
+        with _translated(), self._turn(), self._engine.connect() as conn:
             writer = conn.execution_options(**{_WRITES: True})
             with writer.begin():
                 yield writer
@@ -99,6 +108,12 @@ class Index:
         """Close every pooled connection."""
         self._engine.dispose()
 
+    def _turn(self) -> AbstractContextManager[None]:
+        """Return this thread's turn to write; PostgreSQL lets all of them at once."""
+        if self._engine.dialect.name == "sqlite":
+            return self._line.turn(_BUSY_TIMEOUT_S)
+        return nullcontext()
+
 
 def serialise(conn: Connection, *key: object) -> None:
     """Let only one transaction at a time go on with ``key``; SQLite's writers already do."""
@@ -111,7 +126,7 @@ def serialise(conn: Connection, *key: object) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+    except _UNAVAILABLE as error:
         if "readonly" in str(error):
             raise  # our own defect: a write inside a read transaction
         raise DatabaseUnavailable(
@@ -132,9 +147,16 @@ def _engine(url: str, clock: Clock) -> Engine:
     def begin(conn: Connection) -> None:
         writes = conn.get_execution_options().get(_WRITES, False)
         conn.exec_driver_sql(f"PRAGMA query_only = {int(not writes)}")
-        conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if writes:
+            begin_immediate(_driver_of(conn), _BUSY_TIMEOUT_S)
+        else:
+            conn.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _driver_of(conn: Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", conn.connection.driver_connection)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, clock: Clock) -> None:

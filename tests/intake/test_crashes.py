@@ -57,7 +57,7 @@ class MortalIndex(Index):
     """An index whose process may end inside a transaction, and behind its commit."""
 
     def __init__(self, index: Index, steps: Steps) -> None:
-        self._engine = index._engine
+        self._engine, self._line = index._engine, index._line
         self._steps = steps
 
     @contextmanager
