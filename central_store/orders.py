@@ -167,10 +167,14 @@ def may_fetch(conn: Connection, node_id: int, *, study_uid: str, content: str) -
     return content in _contents(conn, node_id, study_uid, (*LIVE, OrderState.DONE.value))
 
 
-def count_orders(conn: Connection, node_id: int, study_uid: str) -> int:
-    """Return how often a node has been ordered anything about a study."""
+def count_orders(
+    conn: Connection, node_id: int, study_uid: str, *, state: OrderState | None = None
+) -> int:
+    """Return how often a node has been ordered anything about a study, of orders in one state."""
     columns = tables.node_order.c
     query = select(func.count()).where(columns.node_id == node_id, columns.subject == study_uid)
+    if state is not None:
+        query = query.where(columns.state == state.value)
     return int(conn.execute(query).scalar_one())
 
 

@@ -22,6 +22,7 @@ from archive.index.overlay import overlay
 from archive.index.packs import packs_of
 from archive.index.patients import LocalPatient, find_patient, linked
 from archive.index.studies import series_rows, study_row
+from archive.states import OrderState
 from archive.words.identity import PatientIdentity
 from central_store.config import PrefetchSettings
 from central_store.orders import count_orders, give_order, live_contents
@@ -34,7 +35,7 @@ KIND = "plan"
 EFFECT = Effect.GUARDED
 
 _ATTEMPTS_PER_STUDY = 20
-"""Orders about one study to one node; beyond it a person looks."""
+"""Orders about one study to one node that may fail; beyond it a person looks."""
 
 AnyRow = Row[tuple[object, ...]]
 
@@ -157,15 +158,19 @@ def _order_study(
     packs = _lacking(conn, arrival.node_id, study)
     if not packs:
         return 0
-    number = count_orders(conn, arrival.node_id, study.study_instance_uid)
-    if number >= _ATTEMPTS_PER_STUDY:
+    uid = study.study_instance_uid
+    failed = count_orders(conn, arrival.node_id, uid, state=OrderState.FAILED)
+    if failed >= _ATTEMPTS_PER_STUDY:
         _give_up(conn, study, at_ms)
         return 0
+    # A state that is told meanwhile finds this order, or is in it.
+    serialise(conn, "states", organisation_code(conn, study.custodian_id))
     body = _body(conn, local, study, packs)
+    number = count_orders(conn, arrival.node_id, uid)
     given = give_order(
         conn,
         node_id=arrival.node_id,
-        subject=study.study_instance_uid,
+        subject=uid,
         order_class="prefetch",
         body=body,
         key=f"fetch:{study.study_key}:{number}",

@@ -272,6 +272,38 @@ def test_another_patient_of_the_same_trust_does_not_come_along(
     assert rxb.digests("1.2.4") == {}
 
 
+def test_a_study_that_comes_piece_by_piece_is_ordered_piece_by_piece(
+    centre: CentreStand, rxa: NodeStand, rxb: NodeStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only orders that fail are counted against a study."""
+    monkeypatch.setattr("central_store.prefetch.plan._ATTEMPTS_PER_STUDY", 2)
+    rxa.patient("100", **NHS)
+    rxb.patient("B7", **NHS)
+    rxb.arrives("B7")
+    for number in range(1, 5):
+        rxa.archives(ct(number))
+        region_turns(centre, rxa, rxb)
+    assert rxb.digests(STUDY) == rxa.digests(STUDY)
+    assert centre.orders("RXB") == [("fetch", "DONE")] * 4
+
+
+def test_a_study_whose_orders_always_fail_is_shown_to_a_person(
+    centre: CentreStand, rxa: NodeStand, rxb: NodeStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("central_store.prefetch.plan._ATTEMPTS_PER_STUDY", 2)
+    rxa.patient("100", **NHS)
+    rxa.archives(ct(1))
+    rxa.work()
+    (name,) = centre.archive.blobs.names("packs")
+    centre.archive.blobs.delete(name)
+    rxb.patient("B7", **NHS)
+    rxb.arrives("B7")
+    for _ in range(3):
+        region_turns(centre, rxb)
+    assert centre.orders("RXB") == [("fetch", "FAILED")] * 2
+    assert "PREFETCH_GIVEN_UP" in centre.column(select(tables.data_quality.c.code))
+
+
 def test_a_closed_arrival_brings_nothing_more(
     centre: CentreStand, rxa: NodeStand, rxb: NodeStand
 ) -> None:

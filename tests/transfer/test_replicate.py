@@ -47,6 +47,11 @@ def bulky(number: int) -> Dataset:
     return ct(number, EncapsulatedDocument=random.randbytes(100_000))
 
 
+def with_other_pixels(one: Dataset) -> Dataset:
+    one.PixelData = bytes(len(one.PixelData))
+    return one
+
+
 def study_states(archive: Archive) -> dict[str, int]:
     with archive.index.reading() as conn:
         return count(conn).study_states
@@ -88,6 +93,23 @@ def test_a_late_instance_travels_alone_and_the_study_is_replicated_again(
     assert digests_in(centre.archive, OPERATOR, STUDY) == rxa.digests(STUDY)
     assert count_rows(centre.archive, "pack") == 2
     assert study_states(rxa.archive) == study_states(centre.archive) == {"REPLICATED": 1}
+
+
+def test_a_late_instance_that_may_not_leave_leaves_the_study_replicated(
+    rxa: NodeStand, centre: CentreStand
+) -> None:
+    rxa.archives(ct(1))
+    rxa.work()
+    rxa.archives(with_other_pixels(ct(1)))
+    assert study_states(rxa.archive) == {"REPLICATED": 1}
+    assert count_rows(rxa.archive, "pack") == 2
+    assert count_rows(centre.archive, "pack") == 1
+
+
+def test_a_study_of_which_nothing_may_leave_is_not_replicated(rxa: NodeStand) -> None:
+    rxa.archives(ct(1), with_other_pixels(ct(1)))
+    rxa.work()
+    assert study_states(rxa.archive) == {"STABLE": 1}
 
 
 def test_an_upload_goes_on_at_the_octet_where_the_link_was_cut(
