@@ -162,11 +162,11 @@ def _say_why_not(display: Display, error: ArchiveError | OSError) -> int:
 
 
 def _tidy(display: Display, root: Path, place: Place, *, keep: bool) -> None:
+    """Remove what was made for this run alone; a directory that was asked for always stays."""
+    asked_for = not place.region.is_relative_to(root)
+    shutil.rmtree(root if asked_for or not keep else place.scratch, ignore_errors=True)
     if keep:
         display.say(f"Logs and all else are kept for you in {place.region}")
-        shutil.rmtree(place.scratch, ignore_errors=True)
-    else:
-        shutil.rmtree(root, ignore_errors=True)
 
 
 @contextlib.contextmanager
