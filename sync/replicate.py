@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from archive.clock import Clock, milliseconds
 from archive.errors import DigestMismatch
-from archive.index.copies import PackKey, copy_state, note_copy, unconfirmed
+from archive.index import tables
+from archive.index.copies import PackKey, copy_state, lock_copies, note_copy, unconfirmed
 from archive.index.directory import find_place
 from archive.index.engine import Index
 from archive.index.members import unpacked_manifest
@@ -84,7 +85,12 @@ def open_replication(
     *,
     job_class: JobClass = JobClass.ROUTINE,
 ) -> None:
-    """Open the jobs that replicate packs, in the transaction that sealed them."""
+    """Open the jobs that replicate packs, in the transaction that sealed them.
+
+    No job tells the end of a study to which only packs were added that may not leave.
+    """
+    for study_key in sorted({key[0] for key in packs}):
+        settle_study(conn, study_key)
     for key in packs:
         row = pack_row(conn, key)
         if row.withheld:
@@ -103,10 +109,23 @@ def open_replication(
 
 
 def settle_study(conn: Connection, study_key: int) -> None:
-    """Move a STABLE study to REPLICATED when the centre has confirmed all that may leave."""
-    study = study_row(conn, study_key)
-    if study.state == StudyState.STABLE and not unconfirmed(conn, study_key, kind="centre"):
+    """Move a STABLE study to REPLICATED when the centre has confirmed all that may leave.
+
+    A study of which nothing may leave stays STABLE: a person decides about it.
+    """
+    lock_copies(conn, study_key)
+    is_stable = study_row(conn, study_key).state == StudyState.STABLE
+    awaits = unconfirmed(conn, study_key, kind="centre")
+    if is_stable and not awaits and _anything_leaves(conn, study_key):
         move_study(conn, study_key, before=StudyState.STABLE, after=StudyState.REPLICATED)
+
+
+def _anything_leaves(conn: Connection, study_key: int) -> bool:
+    columns = tables.pack.c
+    query = select(columns.pack_no).where(
+        columns.study_key == study_key, columns.withheld.is_(False)
+    )
+    return conn.execute(query.limit(1)).first() is not None
 
 
 def _key(job: Claimed) -> PackKey:

@@ -1,7 +1,5 @@
 """Where copies of packs are, and what places have proven they hold."""
 
-from collections.abc import Iterable
-
 from sqlalchemy import Connection, and_, insert, select, update
 
 from archive.errors import StateMoved
@@ -91,10 +89,9 @@ def unconfirmed(conn: Connection, study_key: int, *, kind: str) -> list[PackKey]
     return [(row.study_key, row.series_no, row.pack_no) for row in conn.execute(query)]
 
 
-def lock_copies(conn: Connection, packs: Iterable[PackKey]) -> None:
-    """Let only one transaction at a time decide about these packs' studies."""
-    for study_key in sorted({pack[0] for pack in packs}):
-        serialise(conn, "copies", study_key)
+def lock_copies(conn: Connection, study_key: int) -> None:
+    """Let only one transaction at a time conclude something from all copies of a study."""
+    serialise(conn, "copies", study_key)
 
 
 def _key(pack: PackKey):  # type: ignore[no-untyped-def]  # noqa: ANN202
