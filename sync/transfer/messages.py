@@ -87,7 +87,7 @@ class StatePart(Message):
     state: InstanceState
     serves: bool
     code: Short
-    actor: Short
+    actor: Text
     at_ms: Milliseconds
     numbered_by: Annotated[str, StringConstraints(min_length=1, max_length=64)]
     """Name of the node or centre that numbered it."""

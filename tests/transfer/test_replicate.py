@@ -12,9 +12,11 @@ from archive.index.directory import place_id
 from archive.opening import Archive
 from archive.states import CopyState
 from archive.words.identity import Asker
+from deploy.demo.images import rejection_note
 from sync.transfer.peer import HttpCentre
 from tests.central.fixtures import MakeNode
-from tests.central.stands import TOKEN, CentreStand, NodeStand, count_rows, ct, digests_in
+from tests.central.nodes import NodeStand
+from tests.central.stands import TOKEN, CentreStand, count_rows, ct, digests_in
 from tests.jobs.clocks import MovedClock
 from tests.transfer.proxy import Proxy
 
@@ -174,3 +176,16 @@ def test_a_pack_is_announced_with_what_is_rejected_of_it(
     rxa.rejects(f"{STUDY}.1.2")
     rxa.work()
     assert list(digests_in(centre.archive, OPERATOR, STUDY)) == [f"{STUDY}.1.1"]
+
+
+def test_a_rejection_by_a_note_with_the_longest_of_uids_reaches_the_centre(
+    rxa: NodeStand, centre: CentreStand
+) -> None:
+    rxa.archives(ct(1))
+    rxa.work()
+    note = rejection_note([ct(1)])
+    note.SOPInstanceUID = "1." + "2" * 62
+    rxa.archives(note)
+    rxa.work()
+    assert rxa.job_states("tell_states") == ["COMPLETED"]
+    assert digests_in(centre.archive, OPERATOR, STUDY) == {}
