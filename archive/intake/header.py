@@ -36,6 +36,7 @@ _IN_ASCII = {
     0x00200013: "InstanceNumber",
     0x00200060: "Laterality",
 }
+_KEYS = ("AccessionNumber", "PatientID", "StudyID", *_IN_ASCII.values())
 _UIDS = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
 
 WANTED = frozenset(
@@ -46,16 +47,16 @@ WANTED = frozenset(
 TEXT_LIMIT = 1024
 """Characters of a text that the index keeps; the Standard's longest of them has 324."""
 KEY_LIMIT = 64
-"""Characters of LO (PS3.5 Table 6.2-1). A longer patient number is no number of anybody: cut, it
-might be somebody else's."""
+"""Characters of LO (PS3.5 Table 6.2-1), the longest VR of a key. A longer patient number is no
+number of anybody: cut, it might be somebody else's; so it is with every key."""
 
 
 def header_of(values: Mapping[int, bytes]) -> Header:
     """Return the attributes that the index keeps, out of the values of ``WANTED`` elements.
 
     Text is decoded by the object's own character set (PS3.3 Section C.12.1.1.2), where pydicom
-    knows it, and as far as it can be; the octets stay as they are. Patient numbers and instance
-    numbers that no index could hold are left out.
+    knows it, and as far as it can be; the octets stay as they are. Numbers, codes, dates and times
+    that no index could hold are left out.
 
     Raises:
         DataSetUnreadable: NO_SOP_UID, NO_STUDY_UID, NO_SERIES_UID or UID_MALFORMED.
@@ -87,10 +88,8 @@ def _texts(values: Mapping[int, bytes]) -> dict[str, str]:
         for tag, keyword in _IN_ASCII.items()
     }
     texts |= _decoded(values)
-    if len(texts["PatientID"]) > KEY_LIMIT:
-        texts["PatientID"] = ""
-    number = texts["InstanceNumber"]
-    if len(number) > KEY_LIMIT or not number.isascii():
+    texts |= {keyword: "" for keyword in _KEYS if len(texts[keyword]) > KEY_LIMIT}
+    if not texts["InstanceNumber"].isascii():
         texts["InstanceNumber"] = ""
     return texts
 

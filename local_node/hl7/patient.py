@@ -34,6 +34,9 @@ _TRUST_TYPES = frozenset({"", "MR", "PI", "PT", "MRN"})
 _DATE = re.compile(r"(\d{4})(\d\d)?(\d\d)?")
 _TIME = re.compile(r"\d{2,6}(\.\d+)?([+-]\d{4})?")
 _DIGITS_OF_A_DATE = 8
+_NAME_LENGTH = 1024
+_POSTCODE_LENGTH = 64
+"""What rows and messages between tiers hold; what is longer is no name and no postcode."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -91,19 +94,26 @@ def read_patient(pid: Segment) -> PatientFields:
     """Read PID."""
     birth_date, sex = told(pid.part(7)), told(pid.part(8))
     dated, sexed = birth_date_of(birth_date), sex_of(sex)
+    name, postcode = _name(pid.repeats(5)), _postcode(pid.repeats(11))
     faults = (
+        ("PID-5", _is_longer(name, _NAME_LENGTH)),
         ("PID-7", birth_date and dated is None),
         ("PID-8", sex and sexed is None),
+        ("PID-11", _is_longer(postcode, _POSTCODE_LENGTH)),
     )
     return PatientFields(
         identifiers=tuple(_identifiers(pid)),
-        name=_name(pid.repeats(5)),
+        name="" if _is_longer(name, _NAME_LENGTH) else name,
         birth_date="" if birth_date and dated is None else dated,
         sex="" if sex and sexed is None else sexed,
-        postcode=_postcode(pid.repeats(11)),
+        postcode="" if _is_longer(postcode, _POSTCODE_LENGTH) else postcode,
         nhs_status=_status(pid.repeats(32)),
         unusable=tuple(field for field, faulty in faults if faulty),
     )
+
+
+def _is_longer(text: str | None, limit: int) -> bool:
+    return text is not None and len(text) > limit
 
 
 def birth_date_of(sent: str | None) -> str | None:

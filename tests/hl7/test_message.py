@@ -130,6 +130,12 @@ def test_the_postcode_is_that_of_the_home(sent: str, postcode: str | None) -> No
     assert pid({11: sent}).postcode == postcode
 
 
+def test_what_is_too_long_for_a_name_or_a_postcode_is_neither() -> None:
+    read = pid({5: "D" * 1025, 11: f"^^^^{'L' * 65}^^H"})
+    assert (read.name, read.postcode) == ("", "")
+    assert read.unusable == ("PID-5", "PID-11")
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [("NSTS01", "NSTS01"), ("01", "01"), ("UA~NSTS02", "NSTS02"), ("UA", "UA"), ("", None)],

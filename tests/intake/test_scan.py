@@ -269,6 +269,16 @@ def test_a_patient_number_that_no_row_can_hold_is_none() -> None:
         assert scanned(sent(image(PatientID="9" * 64))).PatientID == "9" * 64
 
 
+@pytest.mark.parametrize(
+    "keyword",
+    ["AccessionNumber", "BodyPartExamined", "Modality", "SeriesNumber", "StudyID", "StudyTime"],
+)
+def test_a_key_that_no_message_to_the_centre_can_hold_is_none(keyword: str) -> None:
+    header: dict[str, Any] = {keyword: "9" * 65}
+    with warnings.catch_warnings(action="ignore"):
+        assert getattr(scanned(sent(image(**header))), keyword) == ""
+
+
 def test_sequences_nested_without_end_are_held() -> None:
     sequence = bytes.fromhex("400030a753510000ffffffff")
     item = bytes.fromhex("feff00e0ffffffff")
