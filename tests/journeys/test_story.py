@@ -12,11 +12,19 @@ import pytest
 
 from archive.words.uids import KEY_OBJECT_SELECTION
 from deploy.demo import who
-from deploy.demo.chapters.centre import levels_by_qido, levels_of, octets_by_wado
-from deploy.demo.chapters.priors import check_object
+from deploy.demo.chapters.centre import (
+    levels_by_qido,
+    levels_of,
+    octets_by_wado,
+    stored_path,
+)
+from deploy.demo.chapters.priors import check_object, study_uids
 from deploy.demo.chapters.rejecting import doors_that_show
 from deploy.demo.chapters.watching import page_text
-from deploy.demo.stage import Stage, read_data_set
+from deploy.demo.evidence import eventually
+from deploy.demo.images import generated_ct
+from deploy.demo.modality import Modality
+from deploy.demo.stage import Image, Stage, data_set_digest, read_data_set
 from deploy.demo.steps import STEPS, Step, perform
 from deploy.demo.web import Web
 from deploy.region.options import CENTRE
@@ -121,8 +129,13 @@ def test_packs_open_with_any_tar_program(told: Stage) -> None:
         assert len(manifest["members"]) == len(names) - 4
 
 
+def _left(stage: Stage) -> tuple[Image, ...]:
+    """Return Archibald's images without the one that was rejected."""
+    return tuple(image for image in stage.images.archibald if image != stage.told.rejected)
+
+
 def test_priors_leave_by_wado_under_the_askers_numbers_too(told: Stage, tmp_path: Path) -> None:
-    left = [image for image in told.images.archibald if image != told.told.rejected]
+    left = _left(told)
     by_uid = {image.sop_instance_uid: image for image in left}
     web = told.web(CENTRE, user=f"radiologist.{who.NEXT}")
     came = 0
@@ -140,6 +153,39 @@ def _data_set_offset(part10: bytes) -> int:
     from archive.store.part10 import data_set_offset
 
     return data_set_offset(part10)
+
+
+def test_the_centres_dicom_door_stamps_for_a_trust_that_has_a_number(told: Stage) -> None:
+    left = {image.sop_instance_uid: image for image in _left(told)}
+    got = told.workstation(who.NEXT, at=CENTRE).get(
+        "STUDY",
+        {"StudyInstanceUID": study_uids(left.values())},
+        kinds=[image.wire_object.context for image in left.values()],
+        directory=told.scratch / "from-centre",
+    )
+    assert (got.status, got.completed, got.failed) == (0, len(left), 0)
+    for each in got.received:
+        data_set = read_data_set(each.path, each.transfer_syntax)
+        check_object(left[each.sop_instance_uid], data_set)
+
+
+def test_the_home_trust_gets_its_own_as_they_were_stored(told: Stage) -> None:
+    left = {image.sop_instance_uid: image for image in _left(told)}
+    got = told.workstation(who.READING_ROOM, at=who.HOME).get(
+        "STUDY",
+        {"StudyInstanceUID": study_uids(left.values())},
+        kinds=[image.wire_object.context for image in left.values()],
+        directory=told.scratch / "at-home",
+    )
+    sent = {each.stored.sha256 for each in told.told.of(left.values())}
+    assert {each.sha256 for each in got.received} == sent
+
+
+def test_reports_come_before_their_images(told: Stage) -> None:
+    arguments = (told.images.ct_study_uid, "--dir", str(told.directory), "--tier", who.NEXT)
+    life = _imagestore("trace", *arguments).splitlines()
+    kinds = [line.split("pack held")[1].split()[0] for line in life if " pack held " in line]
+    assert kinds[:2] == ["documents", "series"]
 
 
 def test_metadata_are_stamped_as_the_instances_are(told: Stage) -> None:
@@ -204,7 +250,7 @@ def test_the_note_itself_is_shown_nowhere(told: Stage) -> None:
 
 
 def test_what_is_left_of_the_rejected_series_leaves_whole(told: Stage) -> None:
-    left = tuple(image for image in told.images.archibald if image != told.told.rejected)
+    left = _left(told)
     for tier in (who.HOME, CENTRE, who.NEXT):
         octets_by_wado(told, tier, left, user="operator")
 
@@ -245,10 +291,36 @@ def _bare_environment() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "LANG": "C", "PYTHONPATH": str(ROOT)}
 
 
+def test_the_centre_takes_an_object_at_its_own_door_from_a_trust_that_it_knows(
+    told: Stage, tmp_path: Path
+) -> None:
+    (path,) = generated_ct(
+        tmp_path,
+        patient_id="C1",
+        patient_name="Generated^Person",
+        seed=3,
+        accession="C1",
+        study_date=who.CT_DATE,
+        slices=1,
+    )
+    image = Image.of(path)
+    place = told.region["central"]["dicom"]
+    modality = Modality(who.STRANGER, place["host"], place["port"], place["ae_title"])
+    (stored,) = modality.store([image.wire_object])
+    assert stored.status == 0
+    web = told.web(CENTRE, user=f"radiologist.{who.STRANGER}")
+    keys = {"PatientID": "C1"}
+    found = eventually(
+        lambda: web.found("/instances", keys), bool, expected="the object", seconds=20
+    )
+    assert found[0]["00080018"]["Value"] == [image.sop_instance_uid]
+    assert data_set_digest(web.get(stored_path(image)).body) == stored.sha256
+
+
 def test_a_region_that_starts_again_has_everything_on_the_same_ports(
     told: Stage, region: StoryRegion
 ) -> None:
-    left = tuple(image for image in told.images.archibald if image != told.told.rejected)
+    left = _left(told)
     stage = region.restart()
     assert stage.region == told.region
     for tier in (who.HOME, CENTRE, who.NEXT):
