@@ -9,7 +9,8 @@ import pytest
 from archive.clock import SystemClock
 from archive.index.engine import Index
 from sync.transfer.peer import Centre, HttpCentre
-from tests.central.stands import TOKEN, CentreStand, NodeStand, stand_up_centre, stand_up_node
+from tests.central.nodes import NodeStand, stand_up_node
+from tests.central.stands import TOKEN, CentreStand, stand_up_centre
 from tests.jobs.clocks import MovedClock
 
 MakeNode = Callable[..., NodeStand]

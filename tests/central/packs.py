@@ -13,7 +13,7 @@ from sync.transfer.messages import (
     SeriesPart,
     StudyPart,
 )
-from tests.central.stands import PackFile
+from tests.central.nodes import PackFile
 from tests.store.examples import (
     SERIES,
     STUDY,

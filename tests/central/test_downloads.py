@@ -7,8 +7,9 @@ import pytest
 from central_store.orders import acknowledge, finish, give_order
 from sync.transfer.messages import FetchOrder, FetchPack, OutcomeMessage, SeriesPart, StudyPart
 from sync.transfer.peer import HttpCentre
+from tests.central.nodes import PackFile
 from tests.central.packs import packed, some, told
-from tests.central.stands import TOKEN, CentreStand, PackFile
+from tests.central.stands import TOKEN, CentreStand
 from tests.central.web import path_of
 from tests.store.examples import SERIES, STUDY
 

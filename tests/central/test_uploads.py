@@ -10,8 +10,9 @@ import pytest
 from archive.states import CopyState
 from archive.store.disk import RealDisk
 from sync.transfer.peer import HttpCentre
+from tests.central.nodes import PackFile
 from tests.central.packs import packed, some, told
-from tests.central.stands import TOKEN, CentreStand, PackFile
+from tests.central.stands import TOKEN, CentreStand
 from tests.central.web import path_of, until
 
 Calls = Callable[[str], HttpCentre]

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from tests.central.stands import PackFile
+from tests.central.nodes import PackFile
 
 API = "/tiers/v1"
 

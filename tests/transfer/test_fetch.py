@@ -10,7 +10,8 @@ from archive.states import CopyState
 from archive.words.identity import PatientIdentity
 from sync.transfer.peer import HttpCentre
 from tests.central.fixtures import MakeNode
-from tests.central.stands import TOKEN, CentreStand, NodeStand, count_rows, ct
+from tests.central.nodes import NodeStand
+from tests.central.stands import TOKEN, CentreStand, count_rows, ct
 from tests.jobs.clocks import MovedClock
 from tests.transfer.proxy import Proxy
 

@@ -30,7 +30,8 @@ from sync.transfer.messages import (
 )
 from sync.transfer.peer import Centre
 from tests.central.fixtures import MakeNode
-from tests.central.stands import CentreStand, NodeStand, PackFile, count_rows, ct
+from tests.central.nodes import NodeStand, PackFile
+from tests.central.stands import CentreStand, count_rows, ct
 from tests.contracts.centre.in_process import InProcessCentre
 
 CallAs = Callable[[str], Centre]
