@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from deploy.demo import who
 from deploy.demo.chapters.centre import levels_of
 from deploy.demo.chapters.priors import study_uids
-from deploy.demo.evidence import Evidence, StepFailed, check, check_equal, evidence
+from deploy.demo.evidence import Evidence, StepFailed, check, check_equal, eventually, evidence
 from deploy.demo.modality import AssociationRejected
 from deploy.demo.stage import Image, Stage
 from deploy.demo.workstation import Retrieved
 from deploy.region.options import CENTRE
 
 NOTHING_COUNTED = ("instances", "loose_instances", "packs", "documents", "patients", "held")
+SECONDS_TO_NOTE = 10.0
 CALLING_AE_NOT_RECOGNISED = (1, 1, 3)
 """Result, source and reason of A-ASSOCIATE-RJ (PS3.8 Table 9-21)."""
 
@@ -77,9 +78,17 @@ def centre_refuses_the_unknown(stage: Stage) -> Evidence:
         check_equal(seen, CALLING_AE_NOT_RECOGNISED, "A-ASSOCIATE-RJ")
     else:
         raise StepFailed(expected="A-ASSOCIATE-RJ 1,1,3", seen="the association was accepted")
+    operator = stage.web(CENTRE, user="operator")
+    eventually(
+        lambda: operator.metrics()["data_quality"],
+        lambda findings: findings > 0,
+        expected="a finding at the centre",
+        seconds=SECONDS_TO_NOTE,
+    )
     return evidence(
         "a calling AE that is in no table is refused: A-ASSOCIATE-RJ 1,1,3,"
-        " calling AE title not recognised"
+        " calling AE title not recognised",
+        "an operator finds it on the centre's page, among what a person is to look at",
     )
 
 

@@ -11,6 +11,8 @@ from deploy.demo.web import Web
 from deploy.region.options import CENTRE
 
 HTML = "text/html"
+WIDTH = 110
+"""Characters of a line of a life that are shown."""
 
 MILESTONES = (
     (who.HOME, "report received"),
@@ -48,7 +50,7 @@ def pages_tell(stage: Stage) -> Evidence:
         for words in wanted[tier]:
             check(words in text, expected=f"'{words}' on the page of {tier}", seen=text[:400])
         lines.append(f"{tier:<7} {_lead(text)}")
-    return evidence("Each tier's first page, read without JavaScript:", *lines)
+    return evidence("each tier's first page, read without JavaScript, begins:", *lines)
 
 
 def page_text(stage: Stage, tier: str, *, user: str) -> str:
@@ -68,8 +70,8 @@ def page_text(stage: Stage, tier: str, *, user: str) -> str:
 
 
 def words_of(html: str) -> str:
-    """Return the words of a page's main part, in one line."""
-    main = html.partition("<main")[2].partition(">")[2].partition("</main>")[0]
+    """Return the words of a page's main part below its heading, in one line."""
+    main = html.partition("</h1>")[2].partition("</main>")[0]
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", main))).strip()
 
 
@@ -88,10 +90,16 @@ def life_is_known(stage: Stage) -> Evidence:
     missing = [f"{what} at {tier}" for tier, what, line in told if not line]
     check_equal(missing, [], "milestones missing in the life of the CT", hint="\n".join(lines))
     return evidence(
-        f"{len(lines)} events over {len(stage.tiers)} tiers, among them:",
-        *sorted(line for _, _, line in told),
+        f"{len(lines)} events at {len(stage.tiers)} tiers, among them:",
+        *(_short(line) for line in sorted(line for _, _, line in told)),
         f"all of them: imagestore trace {stage.images.ct_study_uid} --dir {stage.directory}",
     )
+
+
+def _short(line: str) -> str:
+    """Return a line of a life without its date, and no longer than a terminal is wide."""
+    moment = line.partition(" ")[2]
+    return moment if len(moment) <= WIDTH else f"{moment[: WIDTH - 3]}..."
 
 
 def _first(lines: list[str], tier: str, what: str) -> str:
