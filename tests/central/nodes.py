@@ -26,7 +26,10 @@ from archive.store.part10 import file_meta
 from archive.store.segment import RecordKind
 from archive.store.spool import Spool
 from archive.words.identity import Asker, Issuer, PatientIdentity
+from archive.words.nhs import Environment
 from local_node.config import CentreSettings, NodeIdentity, NodeSettings
+from local_node.hl7.apply import Hl7Intake
+from local_node.outbox import NodeOutbox
 from local_node.setup import write_directory as write_node_directory
 from sync.fetch import KIND as FETCH
 from sync.fetch import Fetching
@@ -40,7 +43,7 @@ from sync.transfer.messages import AnnouncementMessage
 from sync.transfer.peer import Centre
 from sync.transfer.telling import announcement
 from tests.central.stands import BROKER, TOKEN, digests_in, opened, work_off
-from tests.intake.house import drain, envelope, octets_of
+from tests.intake.house import drain, envelope, hl7_envelope, octets_of
 from tests.intake.samples import sent
 from tests.jobs.clocks import MovedClock
 
@@ -83,12 +86,15 @@ class NodeStand:
     def asker(self) -> Asker:
         return Asker(self.name, self.issuer, f"radiologist.{self.name}")
 
-    def archives(self, *images: Dataset) -> list[PackKey]:
-        """Take images in, seal them and open the jobs that replicate them."""
+    def archives(self, *images: Dataset, message: bytes = b"") -> list[PackKey]:
+        """Take an HL7 message and images in, seal them, and open the jobs that replicate them."""
         spool = Spool(
             self.settings.spool_directory, disk=RealDisk(), clock=self.clock, floor_bytes=0
         )
         writer = spool.writer()
+        if message:
+            said = hl7_envelope(self.clock.now(), "PAS", "1")
+            writer.append(RecordKind.HL7, said, [message])
         for each in map(sent, images):
             said = envelope(each, at=self.clock.now())
             meta = file_meta(
@@ -115,12 +121,12 @@ class NodeStand:
 
     def arrives(self, mrn: str, message_key: str = "feed:1") -> None:
         """Let a patient turn up, and open the job that tells the centre."""
+        node_id = self._row_id()
         with self.archive.index.writing() as conn:
-            row = conn.execute(select(tables.node.c.id).where(tables.node.c.name == self.name))
             open_arrival(
                 self.ledger,
                 conn,
-                node_id=row.scalar_one(),
+                node_id=node_id,
                 authority_id=authority_id(conn, self.issuer),
                 mrn=mrn,
                 event="A01",
@@ -196,6 +202,7 @@ class NodeStand:
             self.clock,
             node_name=self.name,
             staging=self.settings.staging_directory,
+            hl7=Hl7Intake(Environment.TEST, NodeOutbox(self.ledger, self._row_id())),
             on_states=self._tell_states,
         )
 
@@ -214,6 +221,11 @@ class NodeStand:
             node_name=self.name,
             on_sealed=replicate,
         )
+
+    def _row_id(self) -> int:
+        query = select(tables.node.c.id).where(tables.node.c.name == self.name)
+        with self.archive.index.reading() as conn:
+            return int(conn.execute(query).scalar_one())
 
     def _tell_states(self, conn: Connection) -> None:
         open_states(self.ledger, conn, organisation=self.name, node=self.name)

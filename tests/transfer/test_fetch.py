@@ -8,6 +8,8 @@ from sqlalchemy import select, update
 from archive.index import tables
 from archive.states import CopyState
 from archive.words.identity import PatientIdentity
+from deploy.demo.pas import Feed, Person, Report, oru
+from sync.transfer.messages import FetchOrder
 from sync.transfer.peer import HttpCentre
 from tests.central.fixtures import MakeNode
 from tests.central.nodes import NodeStand
@@ -303,6 +305,26 @@ def test_a_study_whose_orders_always_fail_is_shown_to_a_person(
         region_turns(centre, rxb)
     assert centre.orders("RXB") == [("fetch", "FAILED")] * 2
     assert "PREFETCH_GIVEN_UP" in centre.column(select(tables.data_quality.c.code))
+
+
+def test_the_report_goes_ahead_of_its_images_octet_for_octet(
+    centre: CentreStand, rxa: NodeStand, rxb: NodeStand
+) -> None:
+    person = Person("100", "RXA", name="Doe^Jane", birth_date="19700101", sex="F")
+    said = Report("No fracture.", accession="ACC1", study_instance_uid=STUDY)
+    message = oru(person, said, feed=Feed(sending_facility="RXA"))
+    rxa.patient("100", **NHS)
+    rxa.archives(ct(1), message=message.octets)
+    rxb.patient("B7", **NHS)
+    rxb.arrives("B7")
+    region_turns(centre, rxa, rxb)
+    (order,) = centre.column(select(tables.node_order.c.body))
+    packs = FetchOrder.model_validate_json(str(order)).packs
+    assert [pack.kind for pack in packs] == ["documents", "series"]
+    for node in (rxa, rxb):
+        (report,) = node.archive.reader.reports(node.asker, study_uid=STUDY)
+        assert b"".join(node.archive.reader.document(report)) == message.octets
+        assert (report.custodian, report.report_status) == ("RXA", "F")
 
 
 def test_a_closed_arrival_brings_nothing_more(
