@@ -21,6 +21,8 @@ from archive.errors import ArchiveError
 _log = structlog.get_logger("http")
 
 _NO_ROUTE = "-"
+_CALLERS_WORDS = frozenset({"issuer", "text", "uid"})
+"""Facts that repeat what a caller wrote: it may be a patient's number in the wrong place."""
 _HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -94,7 +96,8 @@ class _Exchange:
         state = self._scope["state"]
         error = state.get("error")
         if isinstance(error, ArchiveError):
-            self._outcome |= {"error": type(error).__name__, "facts": error.facts}
+            facts = {key: fact for key, fact in error.facts.items() if key not in _CALLERS_WORDS}
+            self._outcome |= {"error": type(error).__name__, "facts": facts}
         _log.info(
             "answered",
             method=self._scope["method"],

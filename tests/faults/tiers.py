@@ -89,9 +89,8 @@ class Archive:
 
     def copies(self, sop_instance_uid: str) -> dict[str, str]:
         """Return the state of the copies of a pack that holds a UID, by kind of place."""
-        places = {row["id"]: str(row["kind"]) for row in self.rows("place")}
-        return {
-            places[copy["place_id"]]: str(copy["state"])
+        copies = [
+            copy
             for holding in self.holdings(sop_instance_uid)
             for copy in self.rows(
                 "copy",
@@ -99,7 +98,9 @@ class Archive:
                 series_no=holding.series_no,
                 pack_no=holding.pack_no,
             )
-        }
+        ]
+        places = {row["id"]: str(row["kind"]) for row in self.rows("place")}
+        return {places[copy["place_id"]]: str(copy["state"]) for copy in copies}
 
     def wait_holds(self, objects: Sequence[WireObject], *, seconds: float = 30) -> None:
         """Wait until all of these are here with their digests."""
