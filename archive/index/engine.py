@@ -63,12 +63,14 @@ class Index:
     def reading(self) -> Iterator[Connection]:
         """Give a connection inside one read transaction, in which nothing can be written.
 
+        All that is read in it stood in the database at one moment.
+
         Raises:
             DatabaseUnavailable: the database did not answer.
         """
         with _translated(), self._engine.connect() as conn, conn.begin():
             if conn.dialect.name == "postgresql":
-                conn.exec_driver_sql("SET TRANSACTION READ ONLY")
+                conn.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield conn
 
     @contextmanager

@@ -92,9 +92,11 @@ def register(
 ) -> list[Answer]:
     """Register a batch in one transaction and answer each, in order.
 
-    Instances of one series should stand together: rows are locked by study, in the batch's order
-    of study UIDs, so that two intakes never wait for each other in a circle.
+    Its studies are locked before all else, in the order of their UIDs, so that two intakes never
+    wait for each other in a circle.
     """
+    for study in sorted({(a.source.organisation_id, a.header.StudyInstanceUID) for a in batch}):
+        serialise(conn, "study", *study)
     answers: dict[int, Answer] = {}
     order = sorted(range(len(batch)), key=lambda n: batch[n].header.StudyInstanceUID)
     for number in order:
@@ -107,7 +109,6 @@ def register(
 
 
 def _register_one(conn: Connection, arrived: Arrived, verdicts: Verdicts, at_ms: int) -> Answer:
-    serialise(conn, "study", arrived.source.organisation_id, arrived.header.StudyInstanceUID)
     to_compare = preliminary(conn, arrived)
     if not to_compare:
         return _register_plain(conn, arrived, at_ms)
