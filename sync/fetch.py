@@ -1,13 +1,13 @@
 """Fetching: what the centre orders a node to have, fetched, verified, registered and pinned."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert
 
 from archive.clock import Clock, milliseconds
-from archive.errors import EncodingChanged, Gone, NotFound, NotPermitted, PackMalformed
+from archive.errors import ArchiveError, PackMalformed
 from archive.index import tables
 from archive.index.copies import PackKey
 from archive.index.directory import ensure_organisation, find_organisation
@@ -19,6 +19,7 @@ from archive.states import LinkState
 from archive.store.blobs import BlobStore
 from archive.words.objects import parse_sha256
 from sync.holding import ReceivedPack, hold_received, receive_pack, staged_path
+from sync.jobs.policy import Policy
 from sync.jobs.work import Claimed, Effect
 from sync.transfer.messages import FetchOrder, FetchPack, LinkPart, OutcomeMessage, read_message
 from sync.transfer.peer import Centre
@@ -34,8 +35,6 @@ KIND = "fetch"
 EFFECT = Effect.IDEMPOTENT
 PIN = "prefetch"
 
-_NOT_IN_THIS_FORM = (EncodingChanged, Gone, NotFound, NotPermitted)
-
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
@@ -48,6 +47,8 @@ class Fetching:
     staging: Path
     place: str
     """Name of this node, where the copies come to be."""
+    policy: Policy = field(default_factory=Policy)
+    """The ledger's: it tells which failure is the last."""
 
     def run(self, job: Claimed) -> str:
         """Fetch every pack of an order, in its order, and say how it ended.
@@ -57,14 +58,17 @@ class Fetching:
             DigestMismatch, PackMalformed: a pack's octets are not what was promised; it is
                 fetched anew.
             EncodingChanged, Gone, NotFound, NotPermitted: the centre gives it out in this form
-                no more, and was told that the order failed, so that it plans anew.
+                no more.
+
+        Of what is given up the centre was told that the order failed, so that it plans anew.
         """
         order_id = int(str(job.payload["order_id"]))
         order = read_message(FetchOrder, str(job.payload["body"]))
         try:
             octets = sum(self._fetch(job, order, pack) for pack in order.packs)
-        except _NOT_IN_THIS_FORM as error:
-            self.centre.finish(order_id, OutcomeMessage(done=False, evidence=error.sentence))
+        except Exception as error:
+            if self.policy.decide(error, job.attempt).gives_up:
+                self.centre.finish(order_id, OutcomeMessage(done=False, evidence=_why(error)))
             raise
         self._settle(order)
         evidence = f"{len(order.packs)} packs held, {octets} octets came, each digest verified"
@@ -116,6 +120,10 @@ class Fetching:
         with self.index.writing() as conn:
             custodian_id = ensure_organisation(conn, order.custodian)
             settle_received(conn, custodian_id, order.study.study_instance_uid)
+
+
+def _why(error: Exception) -> str:
+    return error.sentence if isinstance(error, ArchiveError) else type(error).__name__
 
 
 def take_links(conn: Connection, links: Sequence[LinkPart], *, at_ms: int) -> None:

@@ -56,14 +56,11 @@ class OrderTaker:
     def _take(self, order: OrderPart) -> None:
         with self.index.writing() as conn:
             self._write(conn, order)
-        self.centre.acknowledge(order.order_id)
-        if isinstance(order.body, StatesOrder):
-            evidence = f"{len(order.body.states)} states taken over"
-            self.centre.finish(order.order_id, OutcomeMessage(done=True, evidence=evidence))
-            return
-        if isinstance(order.body, PutOrder):
-            evidence = "the pack is queued for sending"
-            self.centre.finish(order.order_id, OutcomeMessage(done=True, evidence=evidence))
+        if isinstance(order.body, FetchOrder):
+            self.centre.acknowledge(order.order_id)
+        else:  # one call, so that no order stays acknowledged for ever where the line breaks
+            done = OutcomeMessage(done=True, evidence=_evidence(order.body))
+            self.centre.finish(order.order_id, done)
         self.nudge(JobClass(order.order_class))
 
     def _write(self, conn: Connection, order: OrderPart) -> None:
@@ -89,6 +86,12 @@ class OrderTaker:
                 wanted_by=f"order:{order.order_id}",
             ),
         )
+
+
+def _evidence(body: StatesOrder | PutOrder) -> str:
+    if isinstance(body, StatesOrder):
+        return f"{len(body.states)} states taken over"
+    return "the pack is queued for sending"
 
 
 def _own_packs(conn: Connection, body: PutOrder) -> list[PackKey]:

@@ -13,7 +13,7 @@ from archive.index.patients import find_patient, patients_by_id
 from archive.words.identity import PatientIdentity
 from sync.jobs.ledger import Ledger
 from sync.jobs.work import Claimed, Effect, JobClass, Work
-from sync.transfer.messages import ArrivalMessage, PatientsMessage, StatesMessage
+from sync.transfer.messages import ArrivalMessage, PatientPart, PatientsMessage, StatesMessage
 from sync.transfer.peer import Centre
 from sync.transfer.telling import issuer_part, patient_part, state_part
 
@@ -39,13 +39,26 @@ class Telling:
 
     def patient(self, job: Claimed) -> str:
         """Tell of one local patient as the PAS has it now."""
-        patient_id = int(str(job.payload["patient_id"]))
-        with self.index.reading() as conn:
-            parts = [patient_part(conn, each) for each in patients_by_id(conn, {patient_id})]
-        if not parts:
-            raise NotFound("The patient's record is gone.", patient_id=patient_id)
-        self.centre.tell_patients(PatientsMessage(patients=tuple(parts)))
+        self._tell_patient(job, int(str(job.payload["patient_id"])))
         return "told"
+
+    def _tell_patient(self, job: Claimed, patient_id: int) -> None:
+        """Tell of a patient until the record is still what was told.
+
+        Another worker may tell of a later record meanwhile, and this one's would overwrite it.
+        """
+        told: PatientPart | None = None
+        while (part := self._patient(patient_id)) != told:
+            job.check()
+            self.centre.tell_patients(PatientsMessage(patients=(part,)))
+            told = part
+
+    def _patient(self, patient_id: int) -> PatientPart:
+        with self.index.reading() as conn:
+            found = patients_by_id(conn, {patient_id})
+            if not found:
+                raise NotFound("The patient's record is gone.", patient_id=patient_id)
+            return patient_part(conn, found[0])
 
     def arrival(self, job: Claimed) -> str:
         """Tell of an arrival, and of the patient before it, whatever order the jobs run in."""
@@ -63,9 +76,8 @@ class Telling:
                 message_key=row.message_key,
                 at_ms=row.at,
             )
-            parts = () if patient is None else (patient_part(conn, patient),)
-        if parts:
-            self.centre.tell_patients(PatientsMessage(patients=parts))
+        if patient is not None:
+            self._tell_patient(job, patient.patient_id)
         self.centre.tell_arrival(message)
         return f"arrival {row.event} told"
 

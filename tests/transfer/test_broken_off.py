@@ -16,7 +16,7 @@ from sync.transfer.messages import OutcomeMessage, PatientsMessage
 from sync.transfer.peer import HttpCentre
 from tests.central.fixtures import MakeNode
 from tests.central.nodes import NodeStand
-from tests.central.stands import TOKEN, CentreStand, work_off
+from tests.central.stands import TOKEN, CentreStand, ct, work_off
 from tests.transfer.test_fetch import NHS, region_turns
 
 
