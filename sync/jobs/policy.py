@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from archive.errors import Refused, StateMoved, Unavailable
+from archive.errors import NotAuthenticated, Refused, StateMoved, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ GIVE_UP = Decision(retry_after_ms=None)
 class Policy:
     """Refused fails at once, Unavailable is tried for ever, all else a few times.
 
+    Work to which the peer's door was shut is tried for ever, too: an operator changes the token.
+
     The pause doubles from `first_ms` to `longest_ms`, and is spread by `jitter` (a number from 0
     to 1) over a quarter each way, so that many jobs do not knock at the same instant.
     """
@@ -37,7 +39,7 @@ class Policy:
 
     def decide(self, error: BaseException, attempt: int) -> Decision:
         """Return what becomes of work whose `attempt` (from 1) ended in `error`."""
-        if isinstance(error, Unavailable):
+        if isinstance(error, Unavailable | NotAuthenticated):  # a wrong token says nothing of it
             return self.again(attempt)
         if isinstance(error, Refused) and not isinstance(error, StateMoved):
             return GIVE_UP  # a row that moved meanwhile is read anew, like anything unexpected

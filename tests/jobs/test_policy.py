@@ -6,6 +6,7 @@ from archive.errors import (
     ArchiveError,
     DatabaseUnavailable,
     DigestMismatch,
+    NotAuthenticated,
     NotPermitted,
     PackMalformed,
     PeerUnreachable,
@@ -31,6 +32,12 @@ def test_what_is_unavailable_is_tried_for_ever(error: ArchiveError, attempt: int
     pause = Policy().decide(error, attempt).retry_after_ms
     assert pause is not None
     assert 0 < pause <= 375_000
+
+
+def test_work_waits_for_the_right_token_however_long_the_wrong_one_is_there() -> None:
+    assert EVEN.decide(NotAuthenticated("Who?"), 1000) == EVEN.decide(
+        PeerUnreachable("Away."), 1000
+    )
 
 
 def test_what_is_refused_is_given_up_at_once() -> None:
