@@ -1,5 +1,6 @@
 """Orders to nodes: written in the transaction of their cause, offered until acknowledged."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 
 from pydantic import TypeAdapter
@@ -143,18 +144,23 @@ def order_states(
     for state in states:
         for node_id in _nodes_with_copies(conn, custodian_id, state.sop_instance_uid):
             by_node.setdefault(node_id, []).append(state)
-    for node_id, parts in by_node.items():
+    for node_id, parts in sorted(by_node.items()):
         for start in range(0, len(parts), _STATES_LIMIT):
-            some = parts[start : start + _STATES_LIMIT]
+            body = StatesOrder(custodian=custodian, states=tuple(parts[start:][:_STATES_LIMIT]))
             give_order(
                 conn,
                 node_id=node_id,
                 subject=custodian,
                 order_class="urgent",
-                body=StatesOrder(custodian=custodian, states=tuple(some)),
-                key=f"states:{custodian}:{some[0].numbered_by}:{some[0].seq}-{some[-1].seq}",
+                body=body,
+                key=f"states:{_digest(body)}",
                 at_ms=at_ms,
             )
+
+
+def _digest(body: Body) -> str:
+    """Tell orders apart by what they say: a node set back to a backup uses its numbers again."""
+    return hashlib.sha256(body.model_dump_json().encode()).hexdigest()
 
 
 def live_contents(conn: Connection, node_id: int, study_uid: str) -> set[str]:

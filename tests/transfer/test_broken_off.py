@@ -9,10 +9,11 @@ from sqlalchemy import select
 
 from archive.errors import PeerUnreachable
 from archive.index import tables
+from archive.states import InstanceState
 from archive.words.identity import Issuer
 from sync.jobs.executor import Executor
 from sync.tell import PATIENT, Telling
-from sync.transfer.messages import OutcomeMessage, PatientsMessage
+from sync.transfer.messages import OutcomeMessage, PatientsMessage, StatePart, StatesMessage
 from sync.transfer.peer import HttpCentre
 from tests.central.fixtures import MakeNode
 from tests.central.nodes import NodeStand
@@ -124,3 +125,28 @@ def test_an_order_whose_pack_never_verifies_is_given_up_and_planned_anew(
     region_turns(centre, rxb)
     assert centre.orders("RXB") == [("fetch", "FAILED"), ("fetch", "DONE")]
     assert rxb.digests("1.2.3") == rxa.digests("1.2.3")
+
+
+def test_a_node_set_back_to_a_backup_is_heard_though_it_numbers_states_anew(
+    centre: CentreStand, rxa: NodeStand, rxb: NodeStand
+) -> None:
+    rxa.patient("100", **NHS)
+    rxa.archives(ct(1), ct(2))
+    rxb.patient("B7", **NHS)
+    rxb.arrives("B7")
+    region_turns(centre, rxa, rxb)
+    for uid in ("1.2.3.1.1", "1.2.3.1.2"):
+        state = StatePart(
+            sop_instance_uid=uid,
+            sha256="",
+            state=InstanceState.REJECTED,
+            serves=True,
+            code="113001",
+            actor="note",
+            at_ms=1,
+            numbered_by="RXA",
+            seq=1,
+        )
+        rxa.centre.tell_states(StatesMessage(custodian="RXA", states=(state,)))
+    rxb.take_orders()
+    assert rxb.digests("1.2.3") == {}

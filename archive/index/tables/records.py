@@ -28,13 +28,14 @@ instance_state = Table(
     text("actor"),
     time("at"),
     Column("seq", BigInteger, nullable=False),
-    UniqueConstraint("custodian_id", "numbered_by", "seq"),
+    Index(None, "custodian_id", "numbered_by", "seq"),
 )
 """The overlay. An empty digest means whatever octets come under the UID.
 
 ``serves`` is false for the one of two equal or revised instances that is kept beside the other.
 ``numbered_by`` is the node or centre at whose door it was decided: ``seq`` has no gaps within a
-custodian and the tier that numbers; the newest row of a key keeps the highest.
+custodian and the tier that numbers; the newest row of a key keeps the highest. Elsewhere a number
+may be there twice: a node set back to a backup uses its numbers again.
 """
 
 sighting = Table(

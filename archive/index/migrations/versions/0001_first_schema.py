@@ -57,12 +57,12 @@ def upgrade() -> None:
             "numbered_by",
             name=op.f("pk_instance_state"),
         ),
-        sa.UniqueConstraint(
-            "custodian_id",
-            "numbered_by",
-            "seq",
-            name=op.f("uq_instance_state_custodian_id_numbered_by_seq"),
-        ),
+    )
+    op.create_index(
+        op.f("ix_instance_state_custodian_id_numbered_by_seq"),
+        "instance_state",
+        ["custodian_id", "numbered_by", "seq"],
+        unique=False,
     )
     op.create_table(
         "job",
