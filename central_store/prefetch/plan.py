@@ -73,6 +73,7 @@ class Planner:
             return 0
         person = linked(conn, identity)
         studies = _foreign_studies(conn, arrival, person, self.settings.studies)
+        _await_states(conn, studies)
         return sum(_order_study(conn, arrival, local, study, at_ms) for study in studies)
 
 
@@ -151,6 +152,15 @@ def _foreign_studies(
     return folders + [row for row in rows if row.kind == "study"][:limit]
 
 
+def _await_states(conn: Connection, studies: Sequence[AnyRow]) -> None:
+    """See to it that a state that is told meanwhile finds the orders, or is in them.
+
+    All locks come before the first order: whoever tells of a state takes them in that sequence.
+    """
+    for custodian in sorted({organisation_code(conn, study.custodian_id) for study in studies}):
+        serialise(conn, "states", custodian)
+
+
 def _order_study(
     conn: Connection, arrival: AnyRow, local: LocalPatient, study: AnyRow, at_ms: int
 ) -> int:
@@ -163,8 +173,6 @@ def _order_study(
     if failed >= _ATTEMPTS_PER_STUDY:
         _give_up(conn, study, at_ms)
         return 0
-    # A state that is told meanwhile finds this order, or is in it.
-    serialise(conn, "states", organisation_code(conn, study.custodian_id))
     body = _body(conn, local, study, packs)
     number = count_orders(conn, arrival.node_id, uid)
     given = give_order(

@@ -23,7 +23,7 @@ from archive.errors import (
     StateMoved,
     StorageFailed,
 )
-from archive.index.copies import PackKey
+from archive.index.copies import PackKey, lock_copies
 from archive.index.engine import Index
 from archive.index.members import unpacked_manifest
 from archive.index.packs import lacking_digests, packs_of, packs_with_content
@@ -245,6 +245,7 @@ def _receipt(content: str, encoding: str, manifest: Manifest) -> ReceiptMessage:
 
 def _settle(conn: Connection, study_key: int) -> None:
     """Note that a study is complete here when nothing that was announced of it lacks."""
+    lock_copies(conn, study_key)
     study = study_row(conn, study_key)
     awaited = [row for row in packs_of(conn, study_key) if row.encoding_id is None]
     if not _lack_anything(conn, study.custodian_id, awaited):

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
+from archive.index import tables
 from archive.index.copies import PackKey, note_copy
 from archive.index.directory import place_id
 from archive.index.packs import announce_pack
@@ -14,6 +15,7 @@ from archive.index.studies import move_study, study_row
 from archive.states import CopyState, StudyState
 from archive.store.manifest import Manifest, Member, PackKind
 from archive.store.origin import Origin
+from central_store.tiers.uploads import _settle
 from sync.replicate import settle_study
 from tests.index.builders import CT, EXPLICIT, RXA, Rows, arrived
 
@@ -77,5 +79,22 @@ def test_a_study_is_replicated_though_its_last_packs_are_confirmed_at_once(rows:
         return confirm
 
     overlapping(rows, [confirming(pack) for pack in stable_study(rows)])
+    with rows.index.reading() as conn:
+        assert study_row(conn, 1).state == StudyState.REPLICATED
+
+
+def test_a_study_is_complete_at_the_centre_though_its_last_packs_are_held_at_once(
+    rows: Rows,
+) -> None:
+    def holding(pack: PackKey) -> Callable[[Connection], None]:
+        def hold(conn: Connection) -> None:
+            columns = tables.pack.c
+            this = (columns.study_key == pack[0], columns.series_no == pack[1])
+            conn.execute(update(tables.pack).where(*this).values(encoding_id=bytes(32)))
+            _settle(conn, pack[0])
+
+        return hold
+
+    overlapping(rows, [holding(pack) for pack in stable_study(rows)])
     with rows.index.reading() as conn:
         assert study_row(conn, 1).state == StudyState.REPLICATED
