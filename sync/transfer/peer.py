@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import httpx
 
@@ -17,10 +17,12 @@ from archive.errors import (
     NotAuthenticated,
     NotFound,
     NotPermitted,
+    NotYetHeld,
     PayloadTooLarge,
     PeerUnreachable,
     StorageFailed,
 )
+from archive.store.disk import lock_named
 from sync.transfer.messages import (
     AnnouncementMessage,
     ArrivalMessage,
@@ -136,6 +138,7 @@ class HttpCentre:
         Raises:
             EncodingChanged: the centre offers another encoding by now.
             DigestMismatch: the centre sent another length than it promised.
+            NotYetHeld: another transfer writes to the file.
         """
         have = target.stat().st_size if target.exists() else 0
         if have < length:
@@ -145,7 +148,7 @@ class HttpCentre:
                 "Accept-Encoding": "identity",
             }
             with self._streaming(f"/packs/{content}/{encoding}", headers) as answer:
-                _append(target, answer, check)
+                _append(target, have, answer, check)
         if target.stat().st_size != length:
             target.unlink()
             raise DigestMismatch("A pack came with another length than it has.", content=content)
@@ -206,12 +209,22 @@ def _translated() -> Iterator[None]:
         ) from error
 
 
-def _append(target: Path, answer: httpx.Response, check: Check) -> None:
+def _lock(file: BinaryIO, target: Path, have: int) -> None:
+    """Let one transfer write; the staged file becomes the stored pack, in one step."""
+    lock_named(file.fileno(), target)
+    if file.tell() != have:
+        raise BlockingIOError("another transfer has written meanwhile")
+
+
+def _append(target: Path, have: int, answer: httpx.Response, check: Check) -> None:
     try:
         with target.open("ab") as file:
+            _lock(file, target, have)
             for chunk in answer.iter_raw():
                 file.write(chunk)
                 check()
+    except BlockingIOError as error:
+        raise NotYetHeld("Another transfer of this pack is under way.") from error
     except OSError as error:
         raise StorageFailed("The staging disk refused a write.", cause=str(error)) from error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from archive.errors import PeerUnreachable
+from archive.errors import NotYetHeld, PeerUnreachable
 from archive.index import tables
 from archive.states import InstanceState
 from archive.words.identity import Issuer
@@ -150,3 +150,32 @@ def test_a_node_set_back_to_a_backup_is_heard_though_it_numbers_states_anew(
         rxa.centre.tell_states(StatesMessage(custodian="RXA", states=(state,)))
     rxb.take_orders()
     assert rxb.digests("1.2.3") == {}
+
+
+def test_a_worker_that_lost_its_job_does_not_write_into_what_another_fetches(
+    centre: CentreStand, rxa: NodeStand, tmp_path: Path
+) -> None:
+    """The staged file becomes the stored pack: what is written to it later would be in that."""
+    (key,) = rxa.archives(*(ct(number, EncapsulatedDocument=bytes(200_000)) for number in (1, 2)))
+    rxa.work()
+    pack, target = rxa.pack(key), tmp_path / "pack.part"
+    looks = []
+
+    def fetch(check: Callable[[], None]) -> None:
+        rxa.centre.get_pack(
+            content=pack.content,
+            encoding=pack.encoding,
+            length=pack.length,
+            target=target,
+            check=check,
+        )
+
+    def meanwhile() -> None:
+        looks.append(target.stat().st_size)
+        if len(looks) == 1:
+            with pytest.raises(NotYetHeld):
+                fetch(lambda: None)
+
+    fetch(meanwhile)
+    assert looks[0] < pack.length
+    assert target.read_bytes() == pack.octets
