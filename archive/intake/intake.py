@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from archive.clock import Clock, milliseconds
-from archive.errors import Damaged, NotFound, Refused, StateMoved, TornRecord
+from archive.errors import Damaged, NotFound, Refused, StateMoved, StorageFailed, TornRecord
 from archive.index.engine import Index
 from archive.index.journal import data_quality
 from archive.index.segments import (
@@ -90,29 +90,39 @@ class Intake:
 
         Raises:
             Unavailable: database, disk or blob store did not answer; what was committed stays, and
-                the next call goes on behind it.
+                the next call goes on behind it. What the disk does not give back keeps no other
+                segment waiting.
         """
-        recovered = [self._tell_recovery(recovery) for recovery in self._spool.recover()]
-        waiting = self._waiting()
-        if waiting is None:
-            return bool(delete_unneeded(self._index, self._spool)) or bool(recovered)
+        failures: list[StorageFailed] = []
+        recovered = self._recovered(failures)
+        for name, progress in self._waiting():
+            try:
+                self._take_segment(name, progress)
+            except (NotFound, _Overtaken):
+                _log.info("intake.segment_left_to_another", segment=name)
+            except StorageFailed as failure:  # of this one, maybe; the others must not wait
+                failures.append(failure)
+                continue
+            return True
+        if failures:
+            raise failures[0]
+        return bool(delete_unneeded(self._index, self._spool)) or recovered
+
+    def _recovered(self, failures: list[StorageFailed]) -> bool:
         try:
-            self._take_segment(*waiting)
-        except (NotFound, _Overtaken):
-            _log.info("intake.segment_left_to_another", segment=waiting[0])
-        return True
+            return bool([self._tell_recovery(recovery) for recovery in self._spool.recover()])
+        except StorageFailed as failure:
+            failures.append(failure)
+            return False
 
     # --- segments ---------------------------------------------------------------------------
 
-    def _waiting(self) -> tuple[str, Progress] | None:
+    def _waiting(self) -> list[tuple[str, Progress]]:
         names = self._spool.ready()
         with self._index.reading() as conn:
             progress = progress_of(conn, names)
-        for name in names:
-            known = progress.get(name, BEGINNING)
-            if known.state is SegmentState.TAKING:
-                return name, known
-        return None
+        each = ((name, progress.get(name, BEGINNING)) for name in names)
+        return [(name, known) for name, known in each if known.state is SegmentState.TAKING]
 
     def _take_segment(self, name: str, progress: Progress) -> None:
         state = SegmentState.COMPLETE

@@ -1,0 +1,46 @@
+"""A segment that the disk does not give back keeps nothing else from the index."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from archive.errors import StorageFailed
+from archive.store.segment import Record, segment_name
+from archive.store.spool import SpoolReader
+from tests.intake.house import Cold
+from tests.intake.samples import image, sent
+
+
+def test_a_segment_that_cannot_be_recovered_stops_no_other(cold: Cold) -> None:
+    unreadable = cold.directory / "spool" / f"{segment_name(created_ms=1, chance=1)}.open"
+    unreadable.mkdir()
+    cold.store(sent(image()))
+    intake = cold.intake()
+    assert intake.once()
+    assert cold.answers() == {"Registered": 1}
+    with pytest.raises(StorageFailed):
+        intake.once()
+
+
+def test_a_segment_that_cannot_be_read_stops_no_other(
+    cold: Cold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cold.store(sent(image("1.2.3.1.1")))
+    cold.clock.advance(1)
+    cold.store(sent(image("1.2.3.1.2")))
+    oldest, records = cold.reader.ready()[0], SpoolReader.records
+
+    def refusing(reader: SpoolReader, name: str) -> Iterator[Record]:
+        if name == oldest:
+            raise StorageFailed("The spool's disk refused.")
+        return records(reader, name)
+
+    monkeypatch.setattr(SpoolReader, "records", refusing)
+    intake = cold.intake()
+    assert intake.once()
+    with pytest.raises(StorageFailed):
+        intake.once()
+    assert cold.answers() == {"Registered": 1}
+    monkeypatch.undo()
+    cold.take_in(intake)
+    assert cold.answers() == {"Registered": 2}
