@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Connection, func, select
 
 from archive.clock import Clock, milliseconds
-from archive.errors import ArchiveError, Damaged, NotFound, StateMoved
+from archive.errors import ArchiveError, Damaged, NotFound, StateMoved, StorageFailed
 from archive.index import tables
 from archive.index.copies import PackKey, note_copy
 from archive.index.engine import Index
@@ -70,7 +70,7 @@ class Sealer:
         is left alone until this process starts anew; the others go on.
 
         Raises:
-            Unavailable: database, disk or blob store did not answer.
+            Unavailable: database, disk or blob store did not answer, and nothing was sealed.
         """
         ensure_directory(self._staging)
         now_ms = milliseconds(self._clock.now())
@@ -78,10 +78,21 @@ class Sealer:
             limit = _AT_ONCE + len(self._damaged)
             before_ms = now_ms - self._quiet_ms
             quiet = quiet_series(conn, before_ms=before_ms, now_ms=now_ms, limit=limit)
-        sealed = [self._seal(*key) for key in quiet if key not in self._damaged]
+        failures: list[StorageFailed] = []
+        sealed = [self._try(*key, failures) for key in quiet if key not in self._damaged]
         if any(sealed):
             delete_unneeded(self._index, self._spool)
+        elif failures:
+            raise failures[0]
         return any(sealed)
+
+    def _try(self, study_key: int, series_no: int, failures: list[StorageFailed]) -> bool:
+        """Seal one series; what the storage refuses may be of this one, and the others go on."""
+        try:
+            return self._seal(study_key, series_no)
+        except StorageFailed as failure:
+            failures.append(failure)
+            return False
 
     def _seal(self, study_key: int, series_no: int) -> bool:
         """Seal one series; False where it changed meanwhile, or is damaged."""

@@ -44,3 +44,27 @@ def test_a_segment_that_cannot_be_read_stops_no_other(
     monkeypatch.undo()
     cold.take_in(intake)
     assert cold.answers() == {"Registered": 2}
+
+
+def test_a_series_that_cannot_be_read_stops_no_other(
+    cold: Cold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for series in ("1.2.3.1", "1.2.3.2"):
+        cold.store(sent(image(f"{series}.1", SeriesInstanceUID=series)))
+        cold.clock.advance(1)
+        cold.take_in()
+    (oldest,) = (row["segment"] for row in cold.rows("instance") if row["series_no"] == 1)
+    read = SpoolReader.read
+
+    def refusing(reader: SpoolReader, name: str, **where: int) -> Iterator[bytes]:
+        if name == oldest:
+            raise StorageFailed("The spool's disk refused.")
+        return read(reader, name, **where)
+
+    monkeypatch.setattr(SpoolReader, "read", refusing)
+    sealer = cold.sealer()
+    cold.clock.advance(60)
+    assert sealer.once()
+    assert [row["series_no"] for row in cold.rows("pack")] == [2]
+    with pytest.raises(StorageFailed):
+        sealer.once()
