@@ -5,6 +5,7 @@ import io
 import random
 import secrets
 from dataclasses import replace
+from functools import lru_cache
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
@@ -79,6 +80,7 @@ def images(count: int, *, mrn: str = "", study: str = "", **more: object) -> lis
     return [image(number=number + 1, **of) for number in range(count)]  # type: ignore[arg-type]
 
 
+@lru_cache(4096)
 def digest(one: WireObject) -> str:
     """Return the SHA-256 of the Data Set octets, in hexadecimal."""
     with one.opened() as stream:

@@ -10,8 +10,7 @@ from deploy.demo.pas import Person, adt
 from sync.jobs.ledger import Ledger
 from tests.faults.line import Line
 from tests.faults.objects import new_mrn
-from tests.faults.tiers import Centre, Node
-from tests.peers.processes import wait_until
+from tests.faults.tiers import Centre, Node, wait_for_each
 from tests.peers.scp import RecordingScp
 from tests.peers.valkey import ValkeyPeer
 
@@ -39,17 +38,14 @@ class Region:
         """Store at RXA; each answer must be Success."""
         assert_all_success(self.rxa.modality(calling).store(objects))
 
-    def is_replicated(self, objects: Sequence[WireObject]) -> bool:
-        """Tell whether the centre holds all of these, and RXA knows that it does."""
-        return all(
-            self.centre.archive.holds(one)
-            and self.rxa.archive.copies(one.sop_instance_uid).get("centre") == CONFIRMED
-            for one in objects
-        )
+    def is_replicated(self, one: WireObject) -> bool:
+        """Tell whether the centre holds an object, and RXA knows that it does."""
+        copies = self.rxa.archive.copies(one.sop_instance_uid)
+        return copies.get("centre") == CONFIRMED and self.centre.archive.holds(one)
 
     def wait_replicated(self, objects: Sequence[WireObject], *, seconds: float = 40) -> None:
         what = f"{len(objects)} objects at the centre, confirmed"
-        wait_until(lambda: self.is_replicated(objects), what=what, seconds=seconds)
+        wait_for_each(objects, self.is_replicated, what=what, seconds=seconds)
 
     def retry(self, job_id: object) -> None:
         """Let an operator send one of RXA's jobs back to work."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from archive.errors import StateMoved
+from archive.errors import DigestMismatch, PeerUnreachable, StateMoved
 from archive.index.engine import Index
 from archive.states import JobState
 from sync.jobs.caps import Caps
@@ -113,6 +113,25 @@ def test_work_that_a_jump_took_away_is_completed_by_its_new_worker_alone(
     assert state(cold, job_id) == JobState.COMPLETED
     evidence = [row["evidence"] for row in cold.rows("job_event") if row["state"] == "COMPLETED"]
     assert evidence == ["done by the second"]
+
+
+@pytest.mark.xfail(
+    strict=True, reason="attempts that met no answer are counted as tries of what was damaged"
+)
+def test_damage_after_a_long_outage_is_still_tried_again(cold: Cold, ledger: Ledger) -> None:
+    """A line that was away five times and then turned one bit is no reason to give up."""
+    job_id = ask(ledger)
+    for number in range(5):
+        claimed = claim(ledger, f"worker {number}")
+        assert claimed is not None
+        ledger.fail(claimed, PeerUnreachable("Away."))
+        cold.clock.advance(DAY)
+    claimed = claim(ledger, "worker")
+    assert claimed is not None
+
+    ledger.fail(claimed, DigestMismatch("One bit was turned."))
+
+    assert state(cold, job_id) == JobState.SCHEDULED
 
 
 @JUMPS

@@ -28,7 +28,7 @@ from deploy.region.launch import tied_region
 from deploy.region.options import Peer, RegionOptions
 from tests.faults.objects import called, image, images, new_mrn, new_nhs_number, new_uid
 from tests.faults.regions import CONFIRMED, assert_all_success
-from tests.faults.tiers import Archive
+from tests.faults.tiers import Archive, wait_for_each
 from tests.peers.processes import LOOPBACK, wait_until
 from tests.peers.scp import RecordingScp
 
@@ -86,15 +86,12 @@ class Supervised:
 
         wait_until(is_back, what=f"{name} is ready again", seconds=40)
 
-    def is_replicated(self, objects: Sequence[WireObject]) -> bool:
-        return all(
-            self.centre.holds(one)
-            and self.nodes["RXA"].copies(one.sop_instance_uid).get("centre") == CONFIRMED
-            for one in objects
-        )
+    def is_replicated(self, one: WireObject) -> bool:
+        copies = self.nodes["RXA"].copies(one.sop_instance_uid)
+        return copies.get("centre") == CONFIRMED and self.centre.holds(one)
 
     def wait_replicated(self, objects: Sequence[WireObject]) -> None:
-        wait_until(lambda: self.is_replicated(objects), what="all is at the centre", seconds=60)
+        wait_for_each(objects, self.is_replicated, what="all is at the centre", seconds=60)
 
     def logs(self) -> dict[str, str]:
         """Return every line that any process of the region has written, by file."""
