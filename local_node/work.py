@@ -79,7 +79,13 @@ def _kinds(settings: NodeSettings, archive: Archive, centre: Centre) -> Kinds:
     replication = Replication(archive.index, archive.blobs, centre, clock)
     telling = Telling(archive.index, centre, node.organisation, node.name)
     fetching = Fetching(
-        archive.index, archive.blobs, centre, clock, settings.staging_directory, node.name
+        archive.index,
+        archive.blobs,
+        centre,
+        clock,
+        settings.staging_directory,
+        node.name,
+        floor_bytes=settings.limits.disk_floor_bytes,
     )
     return {
         REPLICATE: replication.run,

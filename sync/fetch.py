@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, insert
 
 from archive.clock import Clock, milliseconds
-from archive.errors import ArchiveError, PackMalformed
+from archive.errors import ArchiveError, DiskFloorReached, PackMalformed
 from archive.index import tables
 from archive.index.copies import PackKey
 from archive.index.directory import ensure_organisation, find_organisation
@@ -17,6 +17,7 @@ from archive.index.patients import Link, find_patient, save_link
 from archive.index.studies import settle_received, study_row
 from archive.states import LinkState
 from archive.store.blobs import BlobStore
+from archive.store.disk import RealDisk
 from archive.words.objects import parse_sha256
 from sync.holding import ReceivedPack, hold_received, receive_pack, staged_path
 from sync.jobs.policy import Policy
@@ -47,6 +48,8 @@ class Fetching:
     staging: Path
     place: str
     """Name of this node, where the copies come to be."""
+    floor_bytes: int = 0
+    """Octets that stay free on the staging disk: the trust's own images come first."""
     policy: Policy = field(default_factory=Policy)
     """The ledger's: it tells which failure is the last."""
 
@@ -55,6 +58,7 @@ class Fetching:
 
         Raises:
             PeerUnreachable: the centre did not answer; what came so far is kept.
+            DiskFloorReached: the disk has no room for it; it is fetched when it has.
             DigestMismatch, PackMalformed: a pack's octets are not what was promised; it is
                 fetched anew.
             EncodingChanged, Gone, NotFound, NotPermitted: the centre gives it out in this form
@@ -82,6 +86,7 @@ class Fetching:
             if _is_held(conn, order.custodian, pack):
                 return 0
         path = staged_path(self.staging, content=pack.content, encoding=pack.encoding)
+        self._check_room(pack)
         self.centre.get_pack(
             content=pack.content,
             encoding=pack.encoding,
@@ -95,6 +100,11 @@ class Fetching:
         with self.index.writing() as conn:
             self._register(conn, order, pack, received)
         return pack.length
+
+    def _check_room(self, pack: FetchPack) -> None:
+        free = RealDisk().free_bytes(self.staging)
+        if free - pack.length < self.floor_bytes:
+            raise DiskFloorReached("There is no room for another trust's pack.", free=free)
 
     def _register(
         self, conn: Connection, order: FetchOrder, pack: FetchPack, received: ReceivedPack

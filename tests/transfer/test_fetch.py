@@ -227,6 +227,29 @@ def test_a_fetch_goes_on_at_the_octet_where_the_link_was_cut(
     assert length <= proxy.down.passed < length + ANSWERS
 
 
+def test_priors_wait_while_the_disk_is_at_its_floor(
+    centre: CentreStand,
+    rxa: NodeStand,
+    rxb: NodeStand,
+    clock: MovedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rxa.patient("100", **NHS)
+    rxa.archives(ct(1))
+    rxb.patient("B7", **NHS)
+    rxb.arrives("B7")
+    with monkeypatch.context() as full:
+        full.setattr("sync.fetch.RealDisk.free_bytes", lambda _disk, _path: 0)
+        region_turns(centre, rxa, rxb)
+    assert rxb.job_states("fetch") == ["SCHEDULED"]
+    assert rxb.digests(STUDY) == {}
+
+    clock.advance(600)
+    rxb.work()
+
+    assert rxb.digests(STUDY) == rxa.digests(STUDY)
+
+
 def test_a_bit_that_turns_on_the_way_down_is_seen_and_the_pack_is_fetched_anew(
     centre: CentreStand, rxa: NodeStand, far_rxb: NodeStand, proxy: Proxy, clock: MovedClock
 ) -> None:
