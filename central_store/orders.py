@@ -18,6 +18,7 @@ from archive.states import ORDER_MOVES, CopyState, OrderState
 from archive.words.objects import parse_sha256
 from sync.transfer.messages import (
     FetchOrder,
+    LinksOrder,
     OrderPart,
     OrdersMessage,
     OutcomeMessage,
@@ -29,7 +30,7 @@ from sync.transfer.messages import (
 _OFFER_LIMIT = 50
 _STATES_LIMIT = 500
 
-Body = FetchOrder | StatesOrder | PutOrder
+Body = FetchOrder | StatesOrder | LinksOrder | PutOrder
 _BODY: TypeAdapter[Body] = TypeAdapter(Body)
 
 LIVE = (OrderState.OFFERED.value, OrderState.ACKNOWLEDGED.value)

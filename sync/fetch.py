@@ -1,6 +1,5 @@
 """Fetching: what the centre orders a node to have, fetched, verified, registered and pinned."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,23 +12,20 @@ from archive.index.copies import PackKey
 from archive.index.directory import ensure_organisation, find_organisation
 from archive.index.engine import Index
 from archive.index.packs import announce_pack, packs_with_content
-from archive.index.patients import Link, find_patient, save_link
 from archive.index.studies import settle_received, study_row
-from archive.states import LinkState
 from archive.store.blobs import BlobStore
 from archive.store.disk import RealDisk
 from archive.words.objects import parse_sha256
 from sync.holding import ReceivedPack, hold_received, receive_pack, staged_path
 from sync.jobs.policy import Policy
 from sync.jobs.work import Claimed, Effect
-from sync.transfer.messages import FetchOrder, FetchPack, LinkPart, OutcomeMessage, read_message
+from sync.transfer.messages import FetchOrder, FetchPack, OutcomeMessage, read_message
 from sync.transfer.peer import Centre
 from sync.transfer.taking import (
-    take_patient,
+    take_links,
     take_series,
     take_states,
     take_study,
-    told_identity,
 )
 
 KIND = "fetch"
@@ -134,24 +130,6 @@ class Fetching:
 
 def _why(error: Exception) -> str:
     return error.sentence if isinstance(error, ArchiveError) else type(error).__name__
-
-
-def take_links(conn: Connection, links: Sequence[LinkPart], *, at_ms: int) -> None:
-    """Write the links that the centre has confirmed; the own PAS's record is never overwritten."""
-    for part in links:
-        local = find_patient(conn, told_identity(part.local))
-        if local is None:
-            local = take_patient(conn, part.local, at_ms=at_ms)
-        foreign = take_patient(conn, part.foreign, at_ms=at_ms)
-        link = Link(
-            patient_a=local.patient_id,
-            patient_b=foreign.patient_id,
-            kind=part.kind,
-            state=LinkState.CONFIRMED,
-            rule=part.rule,
-            actor="centre",
-        )
-        save_link(conn, link, at_ms=at_ms)
 
 
 def _is_held(conn: Connection, custodian: str, pack: FetchPack) -> bool:

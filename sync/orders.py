@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from archive.clock import milliseconds
 from archive.errors import Unavailable
 from archive.index.copies import PackKey
 from archive.index.engine import Index
@@ -16,13 +17,14 @@ from sync.jobs.work import JobClass, Work
 from sync.replicate import CENTRE, open_replication
 from sync.transfer.messages import (
     FetchOrder,
+    LinksOrder,
     OrderPart,
     OutcomeMessage,
     PutOrder,
     StatesOrder,
 )
 from sync.transfer.peer import Centre
-from sync.transfer.taking import take_states
+from sync.transfer.taking import take_links, take_states
 
 
 @dataclass(slots=True)
@@ -66,6 +68,8 @@ class OrderTaker:
     def _write(self, conn: Connection, order: OrderPart) -> None:
         if isinstance(order.body, StatesOrder):
             take_states(conn, order.body.custodian, order.body.states)
+        elif isinstance(order.body, LinksOrder):
+            take_links(conn, order.body.links, at_ms=milliseconds(self.index.clock.now()))
         elif isinstance(order.body, PutOrder):
             packs = _own_packs(conn, order.body)
             open_replication(self.ledger, conn, packs, job_class=JobClass(order.order_class))
@@ -88,9 +92,11 @@ class OrderTaker:
         )
 
 
-def _evidence(body: StatesOrder | PutOrder) -> str:
+def _evidence(body: StatesOrder | LinksOrder | PutOrder) -> str:
     if isinstance(body, StatesOrder):
         return f"{len(body.states)} states taken over"
+    if isinstance(body, LinksOrder):
+        return f"{len(body.links)} links taken over"
     return "the pack is queued for sending"
 
 

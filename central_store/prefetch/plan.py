@@ -22,7 +22,7 @@ from archive.index.overlay import overlay
 from archive.index.packs import packs_of
 from archive.index.patients import LocalPatient, find_patient, linked
 from archive.index.studies import series_rows, study_row
-from archive.states import OrderState
+from archive.states import LinkState, OrderState
 from archive.words.identity import PatientIdentity
 from central_store.config import PrefetchSettings
 from central_store.orders import count_orders, give_order, live_contents
@@ -173,7 +173,7 @@ def _order_study(
     if failed >= _ATTEMPTS_PER_STUDY:
         _give_up(conn, study, at_ms)
         return 0
-    body = _body(conn, local, study, packs)
+    body = _body(conn, local, study, packs, at_ms)
     number = count_orders(conn, arrival.node_id, uid)
     given = give_order(
         conn,
@@ -190,7 +190,7 @@ def _order_study(
 
 
 def _body(
-    conn: Connection, local: LocalPatient, study: AnyRow, packs: Sequence[AnyRow]
+    conn: Connection, local: LocalPatient, study: AnyRow, packs: Sequence[AnyRow], at_ms: int
 ) -> FetchOrder:
     series = {row.series_no: row for row in series_rows(conn, study.study_key)}
     foreign_identity = PatientIdentity(study.mrn, issuer_of(conn, study.authority_id))
@@ -211,7 +211,10 @@ def _body(
         ),
         links=(
             LinkPart(
-                local=patient_part(conn, local), foreign=patient_part(conn, foreign), kind="CENTRE"
+                local=patient_part(conn, local),
+                foreign=patient_part(conn, foreign),
+                state=LinkState.CONFIRMED.value,
+                at_ms=at_ms,
             ),
         ),
         states=tuple(map(state_part, states_of(conn, study.custodian_id, uids))),

@@ -16,6 +16,7 @@ from archive.index.engine import Index, serialise
 from archive.index.studies import move_study, study_row
 from archive.states import CopyState, StudyState
 from central_store.config import PrefetchSettings
+from central_store.links import order_links
 from central_store.orders import order_states
 from central_store.patients.records import learn
 from central_store.prefetch.plan import open_plan, open_plans
@@ -124,6 +125,7 @@ class Facts:
     def _learn(self, part: PatientPart) -> int:
         with self.index.writing() as conn:
             touched = learn(conn, part, at_ms=self._now_ms())
+            order_links(conn, touched, at_ms=self._now_ms())
             open_plans(self.ledger, conn, touched, cause=f"patients:{uuid.uuid4().hex}")
         return len(touched)
 

@@ -166,12 +166,14 @@ class ArrivalMessage(Message):
 
 
 class LinkPart(Message):
-    """A confirmed link between a patient of the node and one of another trust."""
+    """What the centre holds of a patient of the node and one of another trust."""
 
     local: PatientPart
     foreign: PatientPart
-    kind: Short
-    rule: Short = ""
+    state: Literal["CONFIRMED", "QUARANTINED"]
+    """One person, or no longer held for one."""
+    at_ms: Milliseconds
+    """When the centre said so; what it said before does not count any more."""
 
 
 class FetchPack(Message):
@@ -205,6 +207,13 @@ class StatesOrder(Message):
     states: Annotated[tuple[StatePart, ...], Field(max_length=1000)]
 
 
+class LinksOrder(Message):
+    """Take over what the centre holds of people whose studies the node was sent."""
+
+    kind: Literal["links"] = "links"
+    links: Annotated[tuple[LinkPart, ...], Field(min_length=1, max_length=1000)]
+
+
 class PutOrder(Message):
     """Send a pack of your own that is wanted now."""
 
@@ -218,7 +227,7 @@ class OrderPart(Message):
     order_id: Annotated[int, Field(ge=1)]
     order_class: Literal["urgent", "prefetch", "routine", "backfill", "verify"]
     deadline_ms: Milliseconds | None = None
-    body: Annotated[FetchOrder | StatesOrder | PutOrder, Field(discriminator="kind")]
+    body: Annotated[FetchOrder | StatesOrder | LinksOrder | PutOrder, Field(discriminator="kind")]
 
 
 class OrdersMessage(Message):

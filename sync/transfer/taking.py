@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from archive.errors import DigestMismatch, MalformedMessage
 from archive.index import tables
@@ -13,7 +13,7 @@ from archive.index.copies import PackKey
 from archive.index.directory import ensure_authority, ensure_organisation
 from archive.index.overlay import StateRow, take_state
 from archive.index.packs import announce_pack, lacking_digests
-from archive.index.patients import LocalPatient, save_patient
+from archive.index.patients import Link, LocalPatient, find_patient, save_link, save_patient
 from archive.index.studies import (
     SeriesTold,
     StudyTold,
@@ -21,6 +21,7 @@ from archive.index.studies import (
     fill_in,
     lock_study,
 )
+from archive.states import LinkState
 from archive.store.manifest import Manifest, PackKind
 from archive.store.origin import Origin
 from archive.words.identity import AuthorityKind, Issuer, PatientIdentity
@@ -28,12 +29,16 @@ from archive.words.objects import parse_sha256
 from sync.transfer.messages import (
     AnnouncementMessage,
     IssuerPart,
+    LinkPart,
     PackPart,
     PatientPart,
     SeriesPart,
     StatePart,
     StudyPart,
 )
+
+_CENTRE = "CENTRE"
+"""Kind of a link at a node: the centre holds the evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +192,37 @@ def take_patient(conn: Connection, part: PatientPart, *, at_ms: int) -> LocalPat
         active=part.active,
     )
     return save_patient(conn, patient, at_ms=at_ms)
+
+
+def take_links(conn: Connection, links: Iterable[LinkPart], *, at_ms: int) -> None:
+    """Write what the centre holds of people; the own PAS's record is never overwritten.
+
+    What the centre said later stands, in whatever order its messages are taken.
+    """
+    for part in links:
+        local = find_patient(conn, told_identity(part.local))
+        if local is None:
+            local = take_patient(conn, part.local, at_ms=at_ms)
+        foreign = take_patient(conn, part.foreign, at_ms=at_ms)
+        if _said_later(conn, local.patient_id, foreign.patient_id, part.at_ms):
+            continue
+        link = Link(
+            patient_a=local.patient_id,
+            patient_b=foreign.patient_id,
+            kind=_CENTRE,
+            state=LinkState(part.state),
+            actor="centre",
+        )
+        save_link(conn, link, at_ms=part.at_ms)
+
+
+def _said_later(conn: Connection, one: int, other: int, at_ms: int) -> bool:
+    columns = tables.identity_link.c
+    query = select(columns.at).where(
+        columns.patient_a == min(one, other), columns.patient_b == max(one, other)
+    )
+    said = conn.execute(query).scalar()
+    return said is not None and said > at_ms
 
 
 def take_issuer(conn: Connection, part: IssuerPart) -> int:

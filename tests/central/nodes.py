@@ -111,15 +111,18 @@ class NodeStand:
         drain(self._sealer(sealed))
         return sealed
 
-    def patient(self, mrn: str, **told: str) -> None:
+    def patient(self, mrn: str, *, namespace: str = "", **told: str) -> None:
         """Let the PAS tell of a patient, and open the job that tells the centre."""
         told = {"name": "Doe^Jane", "birth_date": "19700101", "sex": "F", **told}
-        patient = LocalPatient(PatientIdentity(mrn, self.issuer), **told)  # type: ignore[arg-type]
+        identity = PatientIdentity(mrn, Issuer(self.name, namespace or self.name))
+        patient = LocalPatient(identity, **told)  # type: ignore[arg-type]
         with self.archive.index.writing() as conn:
             saved = save_patient(conn, patient, at_ms=self.now_ms)
             open_patient(self.ledger, conn, saved.patient_id)
 
-    def arrives(self, mrn: str, message_key: str = "feed:1") -> None:
+    def arrives(
+        self, mrn: str, message_key: str = "feed:1", *, issuer: Issuer | None = None
+    ) -> None:
         """Let a patient turn up, and open the job that tells the centre."""
         node_id = self._row_id()
         with self.archive.index.writing() as conn:
@@ -127,7 +130,7 @@ class NodeStand:
                 self.ledger,
                 conn,
                 node_id=node_id,
-                authority_id=authority_id(conn, self.issuer),
+                authority_id=authority_id(conn, issuer or self.issuer),
                 mrn=mrn,
                 event="A01",
                 message_key=message_key,

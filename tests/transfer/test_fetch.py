@@ -236,6 +236,7 @@ def test_priors_wait_while_the_disk_is_at_its_floor(
 ) -> None:
     rxa.patient("100", **NHS)
     rxa.archives(ct(1))
+    rxa.work()
     rxb.patient("B7", **NHS)
     rxb.arrives("B7")
     with monkeypatch.context() as full:
