@@ -67,7 +67,7 @@ class Fetching:
         try:
             octets = sum(self._fetch(job, order, pack) for pack in order.packs)
         except Exception as error:
-            if self.policy.decide(error, job.attempt).gives_up:
+            if self.policy.decide(error, attempt=job.attempt, spoilt=job.spoilt).gives_up:
                 self.centre.finish(order_id, OutcomeMessage(done=False, evidence=_why(error)))
             raise
         self._settle(order)

@@ -18,6 +18,7 @@ from archive.index.turns import Line, TurnOverdue, begin_immediate
 
 _BUSY_TIMEOUT_S = 10.0
 _WRITES = "archive_writes"
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "case_sensitive_like=ON")
 _UNAVAILABLE = (
     exc.OperationalError,
     exc.InterfaceError,
@@ -164,5 +165,5 @@ def _driver_of(conn: Connection) -> sqlite3.Connection:
 def _prepare_sqlite(connection: sqlite3.Connection, clock: Clock) -> None:
     connection.isolation_level = None
     connection.create_function("now_ms", 0, lambda: milliseconds(clock.now()))
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")

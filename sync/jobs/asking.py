@@ -26,6 +26,15 @@ def enqueue(conn: Connection, work: Work, *, reopen: bool) -> int | None:
     return _reopen(conn, found.id, JobState(found.state), work) if reopen else None
 
 
+_ANEW: Mapping[str, object] = {
+    "not_before": AT_ONCE,
+    "attempt": 0,
+    "spoilt": 0,
+    "cause": "",
+    "finished_at": None,
+}
+
+
 def rearm(conn: Connection, job_id: int, *, evidence: str, values: Mapping[str, object]) -> None:
     """Send a failed or cancelled job back to work with all its tries.
 
@@ -39,7 +48,7 @@ def rearm(conn: Connection, job_id: int, *, evidence: str, values: Mapping[str, 
         source={JobState.FAILED, JobState.CANCELED},
         target=JobState.SCHEDULED,
         evidence=evidence,
-        values={"not_before": AT_ONCE, **values, "attempt": 0, "cause": "", "finished_at": None},
+        values={**_ANEW, **values},
     )
 
 

@@ -20,7 +20,7 @@ from sync.jobs.caps import Caps
 from sync.jobs.due import best_due, count_due
 from sync.jobs.leases import beat, expired, lengthen, taken_away
 from sync.jobs.moves import move, now, record
-from sync.jobs.policy import Decision, Policy
+from sync.jobs.policy import Decision, Policy, counts
 from sync.jobs.work import Claimed, Interruption, JobClass, Work, deadline_of
 
 _RUNNING = frozenset({JobState.IN_PROGRESS})
@@ -90,10 +90,12 @@ class Ledger:
         Raises:
             StateMoved: the job is no longer ours.
         """
-        decision, cause = self.policy.decide(error, claimed.attempt), _cause(error)
+        decision = self.policy.decide(error, attempt=claimed.attempt, spoilt=claimed.spoilt)
         target = JobState.FAILED if decision.gives_up else JobState.SCHEDULED
+        cause = _cause(error)
+        after = {"cause": cause, "spoilt": claimed.spoilt + int(counts(error))}
         with self.index.writing() as conn:
-            _end(conn, claimed, target, cause, {**_later(decision), "cause": cause})
+            _end(conn, claimed, target, cause, {**_later(decision), **after})
         return decision
 
     def release(self, claimed: Claimed, why: str) -> None:
@@ -253,6 +255,7 @@ def _claimed(row: Row[Any], owner: str) -> Claimed:
         idempotency_key=row.idempotency_key,
         payload=json.loads(row.payload),
         attempt=row.attempt + 1,
+        spoilt=row.spoilt,
         token=row.token + 1,
         owner=owner,
         wanted_by=row.wanted_by,

@@ -19,12 +19,19 @@ class Decision:
         return self.retry_after_ms is None
 
 
+def counts(error: BaseException) -> bool:
+    """Tell whether an error counts against the work: no answer, or a wrong token, says nothing."""
+    return not isinstance(error, Unavailable | NotAuthenticated)
+
+
 GIVE_UP = Decision(retry_after_ms=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Refused fails at once, Unavailable is tried for ever, all else a few times.
+
+    Attempts that met no answer are not among those few.
 
     Work to which the peer's door was shut is tried for ever, too: an operator changes the token.
 
@@ -37,13 +44,16 @@ class Policy:
     most_tries: int = 3
     jitter: Callable[[], float] = random.random
 
-    def decide(self, error: BaseException, attempt: int) -> Decision:
-        """Return what becomes of work whose `attempt` (from 1) ended in `error`."""
-        if isinstance(error, Unavailable | NotAuthenticated):  # a wrong token says nothing of it
+    def decide(self, error: BaseException, *, attempt: int, spoilt: int) -> Decision:
+        """Return what becomes of work whose `attempt` (from 1) ended in `error`.
+
+        `spoilt` says how many attempts before it ended in errors that count against the work.
+        """
+        if not counts(error):
             return self.again(attempt)
         if isinstance(error, Refused) and not isinstance(error, StateMoved):
             return GIVE_UP  # a row that moved meanwhile is read anew, like anything unexpected
-        return self.again(attempt) if attempt < self.most_tries else GIVE_UP
+        return self.again(attempt) if spoilt + 1 < self.most_tries else GIVE_UP
 
     def again(self, attempt: int) -> Decision:
         """Return the pause after `attempt`."""

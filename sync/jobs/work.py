@@ -126,7 +126,8 @@ _NO_HOLD = _NoHold()
 class Claimed:
     """A job that this worker may do, and nobody else, until its lease ends.
 
-    `attempt` counts from 1. `token` rises with every claim; what holds an older one has lost.
+    `attempt` counts from 1, `spoilt` those before it that count against the work. `token` rises
+    with every claim; what holds an older one has lost.
     """
 
     job_id: int
@@ -137,6 +138,7 @@ class Claimed:
     idempotency_key: str
     payload: Mapping[str, object] = field(compare=False, repr=False)
     attempt: int
+    spoilt: int = 0
     token: int
     owner: str
     wanted_by: str = ""

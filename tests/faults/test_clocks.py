@@ -115,9 +115,6 @@ def test_work_that_a_jump_took_away_is_completed_by_its_new_worker_alone(
     assert evidence == ["done by the second"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="attempts that met no answer are counted as tries of what was damaged"
-)
 def test_damage_after_a_long_outage_is_still_tried_again(cold: Cold, ledger: Ledger) -> None:
     """A line that was away five times and then turned one bit is no reason to give up."""
     job_id = ask(ledger)

@@ -143,6 +143,19 @@ def test_instances_come_in_the_order_of_their_numbers(shared: Rows) -> None:
     assert [match.attributes["InstanceNumber"] for match in found] == ["1", "2"]
 
 
+@pytest.mark.parametrize("pattern", ["ab1", "ab*", "a?1"])
+def test_a_patient_number_means_its_own_letters(rows: Rows, pattern: str) -> None:
+    source = rows.source(RXA)
+    rows.take(arrived(source, "1.1", PatientID="ab1", study="1.5"))
+    rows.take(arrived(source, "1.2", PatientID="AB1", study="1.6"))
+    rows.patient("ab1", RXA)
+    rows.patient("AB1", RXA)
+
+    found = rows.reader.search(ASKS_RXA, Level.STUDY, {"PatientID": pattern})
+
+    assert [match.attributes["StudyInstanceUID"] for match in found] == ["1.5"]
+
+
 def test_a_range_without_dates_is_refused(shared: Rows) -> None:
     with pytest.raises(InvalidQuery):
         list(shared.reader.search(ASKS_RXA, Level.STUDY, {"StudyDate": "soon"}))

@@ -30,6 +30,7 @@ job = Table(
     time("not_before"),
     time("deadline", nullable=True),
     Column("attempt", Integer, nullable=False, default=0),
+    Column("spoilt", Integer, nullable=False, default=0, server_default="0"),
     text("lease_owner"),
     time("lease_until", nullable=True),
     Column("token", BigInteger, nullable=False, default=0),
