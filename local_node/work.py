@@ -31,7 +31,7 @@ from sync.jobs.worker import run_worker
 from sync.orders import OrderTaker
 from sync.replicate import KIND as REPLICATE
 from sync.replicate import Replication, open_replication
-from sync.tell import ARRIVAL, PATIENT, STATES, Telling, open_states
+from sync.tell import ARRIVAL, PATIENT, STATES, Telling, open_states, reopen_states
 from sync.transfer.peer import Centre, HttpCentre
 
 ORDERS_SECONDS = 1.0
@@ -45,6 +45,7 @@ def run(settings: NodeSettings) -> None:
     with archive.index.writing() as conn:
         node_id = write_directory(conn, settings)
     ledger = Ledger(archive.index)
+    _tell_what_was_not(settings, archive, ledger)
     app = celery_app(settings.broker)
     nudger = CeleryNudger(app)
     centre = _centre(settings, archive)
@@ -59,6 +60,13 @@ def run(settings: NodeSettings) -> None:
         ],
         on_ready=report_ready,
     )
+
+
+def _tell_what_was_not(settings: NodeSettings, archive: Archive, ledger: Ledger) -> None:
+    if settings.centre is not None:
+        with archive.index.writing() as conn:
+            node = settings.node
+            reopen_states(ledger, conn, organisation=node.organisation, node=node.name)
 
 
 def owner_name(tier: str) -> str:

@@ -171,21 +171,35 @@ def open_arrival(
 
 def open_states(ledger: Ledger, conn: Connection, *, organisation: str, node: str) -> None:
     """Open the job that tells of new states, in the transaction that wrote them."""
+    newest = _newest_state(conn, organisation, node)
+    if newest:
+        ledger.enqueue(conn, _states_work(organisation, newest))
+
+
+def reopen_states(ledger: Ledger, conn: Connection, *, organisation: str, node: str) -> None:
+    """Let states that were never told be told after all, whatever ended the job that should have.
+
+    Called when a worker starts: a rejection must not wait for somebody to find a FAILED job.
+    """
+    newest = _newest_state(conn, organisation, node)
+    if newest > _told_until(conn, organisation):
+        ledger.enqueue(conn, _states_work(organisation, newest), reopen=True)
+
+
+def _newest_state(conn: Connection, organisation: str, node: str) -> int:
     columns = tables.instance_state.c
     custodian_id = ensure_organisation(conn, organisation)
     own = (columns.custodian_id == custodian_id, columns.numbered_by == node)
-    newest = conn.execute(select(func.max(columns.seq)).where(*own)).scalar()
-    if newest is None:
-        return
-    ledger.enqueue(
-        conn,
-        Work(
-            kind=STATES,
-            subject=f"states:{organisation}",
-            destination=_CENTRE,
-            job_class=JobClass.URGENT,
-            idempotency_key=f"{STATES}:{organisation}:{newest}",
-        ),
+    return int(conn.execute(select(func.max(columns.seq)).where(*own)).scalar() or 0)
+
+
+def _states_work(organisation: str, newest: int) -> Work:
+    return Work(
+        kind=STATES,
+        subject=f"states:{organisation}",
+        destination=_CENTRE,
+        job_class=JobClass.URGENT,
+        idempotency_key=f"{STATES}:{organisation}:{newest}",
     )
 
 
