@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from archive.clock import milliseconds
 from archive.index import tables
@@ -18,6 +18,9 @@ from archive.reader import Octets
 from archive.store.blobs import BlobStore, held_name
 from archive.store.durable import ensure_directory, write_durably
 from archive.store.segment import Envelope
+
+_NAME_LIMIT = 200
+"""Of a peer's name in a key: far more than any AE title or UID has, and few enough to index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +58,13 @@ class HeldOctets:
 
 
 def note_held(conn: Connection, unfit: Unfit, *, node: str, at_ms: int) -> None:
-    """List an object whose octets are kept, raise the alarm when it is new, and count it."""
+    """List an object whose octets are kept, raise the alarm when it is new, and count it.
+
+    What came before in every respect is no news, unless a person had settled it.
+    """
     tally(conn, f"register.{Answer.UNREADABLE.value}", 1, at_ms)
-    columns = tables.held.c
-    known = select(columns.id).where(
-        columns.sha256 == unfit.sha256, columns.reason == unfit.reason.value
-    )
-    if conn.execute(known).first() is not None:
+    if not _list(conn, unfit):
         return
-    said = unfit.envelope
-    conn.execute(
-        insert(tables.held).values(
-            at=milliseconds(said.arrived_at),
-            reason=unfit.reason.value,
-            sentence=unfit.sentence,
-            calling_ae=plain(said.calling_ae),
-            called_ae=plain(said.called_ae),
-            command_sop_class_uid=plain(said.sop_class_uid),
-            command_sop_instance_uid=plain(said.sop_instance_uid),
-            transfer_syntax=plain(said.transfer_syntax),
-            sha256=unfit.sha256,
-            size=unfit.size,
-        )
-    )
     data_quality(
         conn,
         organisation=organisation_of_node(conn, node),
@@ -86,6 +73,42 @@ def note_held(conn: Connection, unfit: Unfit, *, node: str, at_ms: int) -> None:
         subject=f"held/{unfit.sha256.hex()}",
         at_ms=at_ms,
     )
+
+
+def _list(conn: Connection, unfit: Unfit) -> bool:
+    """Make the row of an arrival, or open it again; False when it is open already."""
+    arrival = _arrival(unfit)
+    columns = tables.held.c
+    is_it = [columns[name] == value for name, value in arrival.items()]
+    known = conn.execute(select(columns.id, columns.resolved_at).where(*is_it)).first()
+    if known is None:
+        conn.execute(insert(tables.held).values(**arrival, **_told(unfit)))
+        return True
+    again = update(tables.held).where(*is_it, columns.resolved_at.is_not(None))
+    return conn.execute(again.values(**_told(unfit), resolved_at=None)).rowcount > 0
+
+
+def _arrival(unfit: Unfit) -> dict[str, object]:
+    """Return what makes an arrival one of its own."""
+    said = unfit.envelope
+    return {
+        "sha256": unfit.sha256,
+        "reason": unfit.reason.value,
+        "calling_ae": plain(said.calling_ae)[:_NAME_LIMIT],
+        "command_sop_class_uid": plain(said.sop_class_uid)[:_NAME_LIMIT],
+        "command_sop_instance_uid": plain(said.sop_instance_uid)[:_NAME_LIMIT],
+    }
+
+
+def _told(unfit: Unfit) -> dict[str, object]:
+    said = unfit.envelope
+    return {
+        "at": milliseconds(said.arrived_at),
+        "sentence": unfit.sentence,
+        "called_ae": plain(said.called_ae),
+        "transfer_syntax": plain(said.transfer_syntax),
+        "size": unfit.size,
+    }
 
 
 def organisation_of_node(conn: Connection, node: str) -> str:

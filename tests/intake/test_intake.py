@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from archive.errors import DatabaseUnavailable, StorageFailed
+from archive.index import tables
 from archive.index.directory import ensure_organisation, save_source
 from archive.index.header import Arrived
 from archive.index.register import Answer, Verdicts, register
@@ -90,6 +91,48 @@ def test_the_same_unreadable_octets_again_are_counted_and_kept_once(cold: Cold) 
     cold.take_in()
     assert cold.answers() == {"Unreadable": 2}
     assert (cold.number("held"), cold.number("data_quality")) == (1, 1)
+
+
+def test_octets_held_from_another_sender_or_under_another_uid_are_a_row_of_their_own(
+    cold: Cold,
+) -> None:
+    syntax = "1.2.840.10008.1.2.1"
+    for uid, calling_ae in (("1.2.3", "CT1"), ("1.2.4", "CT1"), ("1.2.3", "CT2")):
+        cold.store(WireObject("1.2", uid, syntax, b"GIF89a"), calling_ae=calling_ae)
+    cold.store(WireObject("1.3", "1.2.3", syntax, b"GIF89a"), calling_ae="CT1")
+    cold.take_in()
+    rows = [
+        (row["command_sop_class_uid"], row["command_sop_instance_uid"], row["calling_ae"])
+        for row in cold.rows("held")
+    ]
+    assert sorted(map(str, rows)) == [
+        "('1.2', '1.2.3', 'CT1')",
+        "('1.2', '1.2.3', 'CT2')",
+        "('1.2', '1.2.4', 'CT1')",
+        "('1.3', '1.2.3', 'CT1')",
+    ]
+    assert cold.number("data_quality") == 4
+
+
+def test_what_was_settled_and_comes_again_waits_for_a_person_again(cold: Cold) -> None:
+    torn = WireObject("1.2", "1.2.3", "1.2.840.10008.1.2.1", b"GIF89a")
+    cold.store(torn)
+    cold.take_in()
+    with cold.index.writing() as conn:
+        conn.execute(update(tables.held).values(resolved_at=1))
+        conn.execute(update(tables.data_quality).values(resolved_at=1))
+    cold.store(torn)
+    cold.take_in()
+    assert cold.number("held") == 1
+    assert (cold.counts().held, cold.counts().data_quality) == (1, 1)
+
+
+def test_a_name_without_end_in_a_command_keeps_nothing_from_being_held(cold: Cold) -> None:
+    endless = WireObject("1" * 1000, "2" * 1000, "1.2.840.10008.1.2.1", b"GIF89a")
+    cold.store(endless, calling_ae="C" * 1000)
+    cold.take_in()
+    (held,) = cold.rows("held")
+    assert len(str(held["command_sop_instance_uid"])) == 200
 
 
 def test_no_staged_file_is_left_behind(cold: Cold) -> None:

@@ -152,9 +152,19 @@ held = Table(
     Column("sha256", LargeBinary(32), nullable=False),
     Column("size", BigInteger, nullable=False),
     time("resolved_at", nullable=True),
-    UniqueConstraint("sha256", "reason"),
+    UniqueConstraint(
+        "sha256",
+        "reason",
+        "calling_ae",
+        "command_sop_class_uid",
+        "command_sop_instance_uid",
+        name="uq_held_arrival",
+    ),
 )
-"""Objects kept but not indexed: octets in the blob store under ``held``, the reason here."""
+"""Objects kept but not indexed: octets in the blob store under ``held``, the reason here.
+
+The same octets from another sender, or under other UIDs of the command, are a row of their own.
+"""
 
 data_quality = Table(
     "data_quality",
@@ -166,6 +176,7 @@ data_quality = Table(
     text("sentence"),
     text("subject"),
     time("resolved_at", nullable=True),
+    Index(None, "subject"),
 )
 """What a person must look at. ``subject`` is a key (message id, study), never a patient."""
 

@@ -31,7 +31,14 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("resolved_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_held")),
-        sa.UniqueConstraint("sha256", "reason", name=op.f("uq_held_sha256_reason")),
+        sa.UniqueConstraint(
+            "sha256",
+            "reason",
+            "calling_ae",
+            "command_sop_class_uid",
+            "command_sop_instance_uid",
+            name=op.f("uq_held_arrival"),
+        ),
     )
     op.create_table(
         "instance_state",
@@ -361,6 +368,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_data_quality")),
     )
+    op.create_index(op.f("ix_data_quality_subject"), "data_quality", ["subject"], unique=False)
     op.create_table(
         "delivery",
         sa.Column(
