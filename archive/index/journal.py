@@ -5,8 +5,9 @@ before it, its number, time, subject and body, so that a changed or missing entr
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count as numbers_from
 
 from sqlalchemy import Connection, func, insert, select, update
 
@@ -28,26 +29,39 @@ class JournalEntry:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Unnumbered:
+    """What is to become an entry of a journal."""
+
+    at_ms: int
+    subject: str
+    body: bytes
+
+
 def append(
     conn: Connection, *, kind: str, organisation: str, subject: str, body: bytes, at_ms: int
 ) -> int:
     """Add an entry and return its number, from 1 without gaps in (kind, organisation)."""
+    entry = Unnumbered(at_ms, subject, body)
+    return append_all(conn, kind=kind, organisation=organisation, said=[entry])[0]
+
+
+def append_all(
+    conn: Connection, *, kind: str, organisation: str, said: Sequence[Unnumbered]
+) -> list[int]:
+    """Add entries in their order and return their numbers, as :func:`append` gives them."""
+    if not said:
+        return []
     organisation_id = ensure_organisation(conn, organisation)
     serialise(conn, "journal", kind, organisation)
     last_seq, last_chain = _last(conn, kind, organisation_id)
-    entry = JournalEntry(seq=last_seq + 1, at_ms=at_ms, subject=subject, body=body)
-    conn.execute(
-        insert(tables.journal).values(
-            kind=kind,
-            organisation_id=organisation_id,
-            seq=entry.seq,
-            at=at_ms,
-            subject=subject,
-            body=body,
-            chain=_chain(last_chain, entry),
-        )
-    )
-    return entry.seq
+    new = [
+        JournalEntry(seq, one.at_ms, one.subject, one.body)
+        for seq, one in zip(numbers_from(last_seq + 1), said, strict=False)
+    ]
+    of = {"kind": kind, "organisation_id": organisation_id}
+    conn.execute(insert(tables.journal), [of | row for row in _chained(last_chain, new)])
+    return [entry.seq for entry in new]
 
 
 def entries(
@@ -96,15 +110,36 @@ def data_quality(
     conn: Connection, *, organisation: str, code: str, sentence: str, subject: str, at_ms: int
 ) -> None:
     """Write a row for a person to look at. ``subject`` is a key, never a patient's number."""
-    conn.execute(
-        insert(tables.data_quality).values(
-            organisation_id=ensure_organisation(conn, organisation),
-            code=code,
-            sentence=sentence,
-            subject=subject[:200],
-            at=at_ms,
-        )
+    data_quality_of_all(
+        conn,
+        organisation=organisation,
+        code=code,
+        sentence=sentence,
+        subjects=[subject],
+        at_ms=at_ms,
     )
+
+
+def data_quality_of_all(
+    conn: Connection,
+    *,
+    organisation: str,
+    code: str,
+    sentence: str,
+    subjects: Sequence[str],
+    at_ms: int,
+) -> None:
+    """Write a row for a person to look at, for each subject."""
+    if not subjects:
+        return
+    says = {
+        "organisation_id": ensure_organisation(conn, organisation),
+        "code": code,
+        "sentence": sentence,
+        "at": at_ms,
+    }
+    rows = [says | {"subject": subject[:200]} for subject in subjects]
+    conn.execute(insert(tables.data_quality), rows)
 
 
 def data_quality_once(
@@ -151,6 +186,18 @@ def _last(conn: Connection, kind: str, organisation_id: int) -> tuple[int, bytes
         .limit(1)
     ).first()
     return (0, _START) if row is None else (row.seq, row.chain)
+
+
+def _chained(chain: bytes, new: Iterable[JournalEntry]) -> Iterator[dict[str, object]]:
+    for entry in new:
+        chain = _chain(chain, entry)
+        yield {
+            "seq": entry.seq,
+            "at": entry.at_ms,
+            "subject": entry.subject,
+            "body": entry.body,
+            "chain": chain,
+        }
 
 
 def _chain(before: bytes, entry: JournalEntry) -> bytes:

@@ -46,6 +46,21 @@ def make_hash_key(conn: Connection, random_octets: bytes) -> None:
         conn.execute(insert(tables.setting).values(name=_HASH_KEY, value=random_octets))
 
 
+def may_be_held(conn: Connection, sop_instance_uids: Iterable[str]) -> set[str]:
+    """Return which UIDs something may be held or announced under here, whoever's it is.
+
+    Under the others there is certainly nothing.
+    """
+    hashes = {uid: sop_hash(conn, uid) for uid in sop_instance_uids}
+    columns = tables.sop.c
+    taken = {
+        row.hash
+        for part in _slices(sorted(set(hashes.values())))
+        for row in conn.execute(select(columns.hash).where(columns.hash.in_(part)))
+    }
+    return {uid for uid, value in hashes.items() if value in taken}
+
+
 def holdings_of(
     conn: Connection, sop_instance_uid: str, *, custodian_id: int | None = None
 ) -> list[Holding]:
@@ -111,31 +126,20 @@ def remember(
     sop_instance_uids: Iterable[str],
 ) -> None:
     """Note that a pack, or what is loose of a series, may hold these UIDs."""
-    columns = tables.sop.c
-    hashes = {sop_hash(conn, uid) for uid in sop_instance_uids}
-    where = (
-        columns.custodian_id == custodian_id,
-        columns.study_key == study_key,
-        columns.series_no == series_no,
-        columns.pack_no == pack_no,
-    )
-    known = {
-        row.hash
-        for part in _slices(sorted(hashes))
-        for row in conn.execute(select(columns.hash).where(*where, columns.hash.in_(part)))
-    }
-    rows = [
-        {
-            "hash": value,
-            "custodian_id": custodian_id,
-            "study_key": study_key,
-            "series_no": series_no,
-            "pack_no": pack_no,
-        }
-        for value in sorted(hashes - known)
-    ]
-    if rows:
-        conn.execute(insert(tables.sop), rows)
+    wanted = {(sop_hash(conn, uid), series_no, pack_no) for uid in sop_instance_uids}
+    _remember(conn, custodian_id, study_key, wanted)
+
+
+def remember_loose(
+    conn: Connection,
+    *,
+    custodian_id: int,
+    study_key: int,
+    members: Iterable[tuple[int, str]],
+) -> None:
+    """Note that what is loose of a study may hold these: number of the series, and UID."""
+    wanted = {(sop_hash(conn, uid), series_no, LOOSE) for series_no, uid in members}
+    _remember(conn, custodian_id, study_key, wanted)
 
 
 def forget_loose(
@@ -171,6 +175,33 @@ def unpacked_manifest(octets: bytes) -> Manifest:
 def unpacked_layout(octets: bytes) -> Layout:
     """Return the layout of a pack's row; the same octets give the same object."""
     return Layout.unpacked(octets)
+
+
+def _remember(
+    conn: Connection, custodian_id: int, study_key: int, wanted: set[tuple[int, int, int]]
+) -> None:
+    """Add (hash, series number, pack number) to a study's, those that are not there yet."""
+    columns = tables.sop.c
+    query = select(columns.hash, columns.series_no, columns.pack_no).where(
+        columns.custodian_id == custodian_id, columns.study_key == study_key
+    )
+    known = {
+        (row.hash, row.series_no, row.pack_no)
+        for part in _slices(sorted({value for value, _, _ in wanted}))
+        for row in conn.execute(query.where(columns.hash.in_(part)))
+    }
+    rows = [
+        {
+            "hash": value,
+            "custodian_id": custodian_id,
+            "study_key": study_key,
+            "series_no": series_no,
+            "pack_no": pack_no,
+        }
+        for value, series_no, pack_no in sorted(wanted - known)
+    ]
+    if rows:
+        conn.execute(insert(tables.sop), rows)
 
 
 def _slices(values: list[int], size: int = 500) -> Iterator[list[int]]:

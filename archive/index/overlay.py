@@ -1,20 +1,33 @@
 """The state overlay: how each instance is shown, whatever pack or segment holds it."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from archive.errors import StateMoved
 from archive.index import tables
 from archive.index.directory import ensure_organisation, find_organisation
 from archive.index.engine import serialise
-from archive.index.journal import append
+from archive.index.journal import Unnumbered, append_all
 from archive.states import INSTANCE_MOVES, InstanceState
 
 ANY_OCTETS = b""
 """The digest of a state that holds for whatever octets come under the UID."""
+
+_AT_ONCE = 500
+"""UIDs asked for in one statement."""
+_Key = tuple[str, bytes, str]
+"""UID, digest, and who numbers: what a custodian has one row of."""
+_COLUMNS = tables.instance_state.c
+_DELETE = delete(tables.instance_state).where(
+    _COLUMNS.custodian_id == bindparam("of_custodian"),
+    _COLUMNS.sop_instance_uid == bindparam("of_uid"),
+    _COLUMNS.sha256 == bindparam("of_sha256"),
+    _COLUMNS.numbered_by == bindparam("of_numbered_by"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +102,10 @@ def overlay(conn: Connection, custodian_id: int, sop_instance_uids: Iterable[str
         return Overlay()
     rows: dict[tuple[str, bytes], Shown] = {}
     uids = list(dict.fromkeys(sop_instance_uids))
-    for start in range(0, len(uids), 500):
-        query = select(tables.instance_state).where(
-            columns.custodian_id == custodian_id,
-            columns.sop_instance_uid.in_(uids[start : start + 500]),
-        )
-        for row in conn.execute(query):
-            key = (row.sop_instance_uid, row.sha256)
-            said = Shown(InstanceState(row.state), row.serves, row.code)
-            rows[key] = _stricter(said, rows.get(key, said))
+    for row in _rows_of(conn, custodian_id, uids):
+        key = (row.sop_instance_uid, row.sha256)
+        said = Shown(InstanceState(row.state), row.serves, row.code)
+        rows[key] = _stricter(said, rows.get(key, said))
     return Overlay(rows)
 
 
@@ -109,15 +117,33 @@ def set_state(conn: Connection, *, custodian: str, row: StateRow) -> int:
     Raises:
         StateMoved: INSTANCE_MOVES does not allow the move from what is said now.
     """
+    return set_states(conn, custodian=custodian, rows=[row])[0]
+
+
+def set_states(conn: Connection, *, custodian: str, rows: Sequence[StateRow]) -> list[int]:
+    """Write states decided at this tier, as :func:`set_state` does, one after the other.
+
+    Returns the number that the last one said of each row's key has, in the order of the rows.
+
+    Raises:
+        StateMoved: INSTANCE_MOVES does not allow one of them; roll the transaction back.
+    """
     custodian_id = ensure_organisation(conn, custodian)
     serialise(conn, "states", custodian)
-    known = _current(conn, custodian_id, row)
-    if known is not None and _same(known, row):
-        return int(known.seq)
-    _check_move(known, row)
-    seq = _journalled(conn, custodian, row)
-    _replace(conn, custodian_id, row, seq)
-    return seq
+    known = _current(conn, custodian_id, rows)
+    said = dict(known)
+    news = []
+    for row in rows:
+        before = said.get(_key(row))
+        if before is None or not _same(before, row):
+            _check_move(before, row)
+            said[_key(row)] = row
+            news.append(row)
+    numbers = _journalled(conn, custodian, news)
+    said |= {_key(row): replace(row, seq=seq) for row, seq in zip(news, numbers, strict=True)}
+    changed = dict.fromkeys(map(_key, news))
+    _replace(conn, custodian_id, [said[key] for key in changed], known)
+    return [said[_key(row)].seq for row in rows]
 
 
 def take_state(conn: Connection, *, custodian: str, row: StateRow) -> bool:
@@ -127,10 +153,10 @@ def take_state(conn: Connection, *, custodian: str, row: StateRow) -> bool:
     """
     custodian_id = ensure_organisation(conn, custodian)
     serialise(conn, "states", custodian)
-    known = _current(conn, custodian_id, row)
-    if known is not None and known.seq >= row.seq:
+    known = _current(conn, custodian_id, [row])
+    if _key(row) in known and known[_key(row)].seq >= row.seq:
         return False
-    _replace(conn, custodian_id, row, row.seq)
+    _replace(conn, custodian_id, [row], known)
     return True
 
 
@@ -146,43 +172,50 @@ def states_after(
         .order_by(columns.seq)
         .limit(limit)
     )
-    return [
-        StateRow(
-            sop_instance_uid=row.sop_instance_uid,
-            sha256=row.sha256,
-            state=InstanceState(row.state),
-            serves=row.serves,
-            code=row.code,
-            actor=row.actor,
-            at_ms=row.at,
-            numbered_by=row.numbered_by,
-            seq=row.seq,
-        )
-        for row in conn.execute(query)
-    ]
+    return [_state_row(row) for row in conn.execute(query)]
 
 
-def _current(conn: Connection, custodian_id: int, row: StateRow) -> Row[tuple[object, ...]] | None:
-    return conn.execute(select(tables.instance_state).where(*_key(custodian_id, row))).first()
+def _current(conn: Connection, custodian_id: int, rows: Iterable[StateRow]) -> dict[_Key, StateRow]:
+    """Return what is said now of the UIDs of some rows, by whomever."""
+    uids = list(dict.fromkeys(row.sop_instance_uid for row in rows))
+    found = map(_state_row, _rows_of(conn, custodian_id, uids))
+    return {_key(row): row for row in found}
 
 
-def _key(custodian_id: int, row: StateRow):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _rows_of(
+    conn: Connection, custodian_id: int, uids: Sequence[str]
+) -> Iterator[Row[tuple[object, ...]]]:
     columns = tables.instance_state.c
-    return (
-        columns.custodian_id == custodian_id,
-        columns.sop_instance_uid == row.sop_instance_uid,
-        columns.sha256 == row.sha256,
-        columns.numbered_by == row.numbered_by,
+    query = select(tables.instance_state).where(columns.custodian_id == custodian_id)
+    for start in range(0, len(uids), _AT_ONCE):
+        part = uids[start : start + _AT_ONCE]
+        yield from conn.execute(query.where(columns.sop_instance_uid.in_(part)))
+
+
+def _state_row(row: Row[tuple[Any, ...]]) -> StateRow:
+    return StateRow(
+        sop_instance_uid=row.sop_instance_uid,
+        sha256=row.sha256,
+        state=InstanceState(row.state),
+        serves=row.serves,
+        code=row.code,
+        actor=row.actor,
+        at_ms=row.at,
+        numbered_by=row.numbered_by,
+        seq=row.seq,
     )
 
 
-def _same(known: Row[tuple[object, ...]], row: StateRow) -> bool:
-    says = (known.state, known.serves, known.code)
-    return says == (row.state.value, row.serves, row.code)
+def _key(row: StateRow) -> _Key:
+    return row.sop_instance_uid, row.sha256, row.numbered_by
 
 
-def _check_move(known: Row[tuple[object, ...]] | None, row: StateRow) -> None:
-    before = InstanceState.VISIBLE if known is None else InstanceState(known.state)
+def _same(known: StateRow, row: StateRow) -> bool:
+    return (known.state, known.serves, known.code) == (row.state, row.serves, row.code)
+
+
+def _check_move(known: StateRow | None, row: StateRow) -> None:
+    before = InstanceState.VISIBLE if known is None else known.state
     if row.state is not before and row.state not in INSTANCE_MOVES[before]:
         raise StateMoved(
             "The instance cannot change its state that way.",
@@ -192,8 +225,13 @@ def _check_move(known: Row[tuple[object, ...]] | None, row: StateRow) -> None:
         )
 
 
-def _journalled(conn: Connection, custodian: str, row: StateRow) -> int:
-    """Put the state on the custodian's journal, whose numbers have no gaps."""
+def _journalled(conn: Connection, custodian: str, rows: Iterable[StateRow]) -> list[int]:
+    """Put states on the custodian's journal, whose numbers have no gaps."""
+    said = [Unnumbered(row.at_ms, row.sop_instance_uid, _body(row)) for row in rows]
+    return append_all(conn, kind="state", organisation=custodian, said=said)
+
+
+def _body(row: StateRow) -> bytes:
     says = {
         "sop_instance_uid": row.sop_instance_uid,
         "sha256": row.sha256.hex(),
@@ -202,29 +240,39 @@ def _journalled(conn: Connection, custodian: str, row: StateRow) -> int:
         "code": row.code,
         "actor": row.actor,
     }
-    return append(
-        conn,
-        kind="state",
-        organisation=custodian,
-        subject=row.sop_instance_uid,
-        body=json.dumps(says, sort_keys=True).encode(),
-        at_ms=row.at_ms,
-    )
+    return json.dumps(says, sort_keys=True).encode()
 
 
-def _replace(conn: Connection, custodian_id: int, row: StateRow, seq: int) -> None:
-    conn.execute(delete(tables.instance_state).where(*_key(custodian_id, row)))
-    conn.execute(
-        insert(tables.instance_state).values(
-            custodian_id=custodian_id,
-            sop_instance_uid=row.sop_instance_uid,
-            sha256=row.sha256,
-            state=row.state.value,
-            serves=row.serves,
-            code=row.code,
-            actor=row.actor,
-            at=row.at_ms,
-            numbered_by=row.numbered_by,
-            seq=seq,
-        )
-    )
+def _replace(
+    conn: Connection, custodian_id: int, rows: Collection[StateRow], known: Collection[_Key]
+) -> None:
+    """Write rows, each key once, over those of them that are known."""
+    gone = [_in_delete(custodian_id, row) for row in rows if _key(row) in known]
+    if gone:
+        conn.execute(_DELETE, gone)
+    if rows:
+        conn.execute(insert(tables.instance_state), [_columns(custodian_id, row) for row in rows])
+
+
+def _in_delete(custodian_id: int, row: StateRow) -> dict[str, object]:
+    return {
+        "of_custodian": custodian_id,
+        "of_uid": row.sop_instance_uid,
+        "of_sha256": row.sha256,
+        "of_numbered_by": row.numbered_by,
+    }
+
+
+def _columns(custodian_id: int, row: StateRow) -> dict[str, object]:
+    return {
+        "custodian_id": custodian_id,
+        "sop_instance_uid": row.sop_instance_uid,
+        "sha256": row.sha256,
+        "state": row.state.value,
+        "serves": row.serves,
+        "code": row.code,
+        "actor": row.actor,
+        "at": row.at_ms,
+        "numbered_by": row.numbered_by,
+        "seq": row.seq,
+    }

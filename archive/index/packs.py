@@ -7,11 +7,11 @@ from sqlalchemy import Connection, Row, delete, func, insert, or_, select, updat
 
 from archive.errors import NotFound, StateMoved
 from archive.index import tables
+from archive.index.adding import PATIENT_MISMATCH
 from archive.index.copies import PackKey
 from archive.index.engine import serialise
 from archive.index.members import LOOSE, forget_loose, held_octets, remember
 from archive.index.overlay import Overlay, overlay
-from archive.index.register import PATIENT_MISMATCH
 from archive.states import InstanceState
 from archive.store.layout import Layout
 from archive.store.manifest import Manifest, PackKind

@@ -5,31 +5,21 @@ for a transaction. So intake asks :func:`preliminary` first, compares outside, a
 :func:`register` looks again under its locks and answers UNDECIDED where a verdict is missing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, insert, select
 
 from archive.index import tables
-from archive.index.directory import issuer_of
+from archive.index.adding import add, decided_here
 from archive.index.engine import serialise
 from archive.index.header import Arrived
 from archive.index.journal import data_quality, tally
-from archive.index.members import LOOSE, Holding, holdings_of, remember
-from archive.index.overlay import StateRow, overlay, set_state
-from archive.index.patients import component, find_patient
-from archive.index.studies import (
-    StudyTold,
-    ensure_series,
-    fill_in,
-    lock_study,
-    note_arrival,
-    told_of_series,
-    told_of_study,
-)
+from archive.index.members import Holding, holdings_of, may_be_held
+from archive.index.overlay import overlay, set_state
 from archive.states import InstanceState
-from archive.words.identity import PatientIdentity
 
 
 class Answer(StrEnum):
@@ -66,9 +56,6 @@ class Verdict:
 
 Verdicts = Mapping[tuple[str, bytes], Verdict]
 
-PATIENT_MISMATCH = "PATIENT_MISMATCH"
-"""State code of an object whose patient number is not its study's: it does not leave the trust."""
-
 
 def preliminary(conn: Connection, arrived: Arrived) -> list[Holding]:
     """Return what must be compared with ``arrived`` before it can be registered.
@@ -77,14 +64,10 @@ def preliminary(conn: Connection, arrived: Arrived) -> list[Holding]:
     under another transfer syntax, else what serves under the UID, of the same custodian or (a
     possible echo) as delivered to it.
     """
-    own = holdings_of(
-        conn, arrived.header.SOPInstanceUID, custodian_id=arrived.source.organisation_id
-    )
+    own = _own(conn, arrived)
     if any(_same_octets(arrived, holding) for holding in own):
         return []
-    if own:
-        return [_to_compare(conn, arrived, own)]
-    return _delivered(conn, arrived)[:1]
+    return _rivals(conn, arrived, own)
 
 
 def register(
@@ -93,30 +76,71 @@ def register(
     """Register a batch in one transaction and answer each, in order.
 
     Its studies are locked before all else, in the order of their UIDs, so that two intakes never
-    wait for each other in a circle.
+    wait for each other in a circle. The caller counts the answers when it has written all else:
+    see :func:`count_answers`.
     """
-    for study in sorted({(a.source.organisation_id, a.header.StudyInstanceUID) for a in batch}):
+    order = sorted(range(len(batch)), key=lambda number: _study(batch[number]))
+    for study in dict.fromkeys(_study(batch[number]) for number in order):
         serialise(conn, "study", *study)
     answers: dict[int, Answer] = {}
-    order = sorted(range(len(batch)), key=lambda n: batch[n].header.StudyInstanceUID)
-    for number in order:
-        answers[number] = _register_one(conn, batch[number], verdicts, at_ms)
-    for answer in Answer:
-        count = sum(given is answer for given in answers.values())
-        if count and answer is not Answer.UNDECIDED:
-            tally(conn, f"register.{answer.value}", count, at_ms)
+    for run, all_new in _runs(conn, batch, order):
+        if all_new:
+            add(conn, [batch[number] for number in run], at_ms=at_ms)
+            answers |= dict.fromkeys(run, Answer.REGISTERED)
+        else:
+            answers |= {n: _register_one(conn, batch[n], verdicts, at_ms) for n in run}
     return [answers[number] for number in range(len(batch))]
 
 
+def count_answers(conn: Connection, answers: Iterable[Answer], *, at_ms: int) -> None:
+    """Add answers to the day's counts, as the last thing of a transaction.
+
+    Every intake meets every other in these counts: one that held them and went on to wait for a
+    study or for states would be waited for in a circle.
+    """
+    given = list(answers)
+    for answer in Answer:
+        count = given.count(answer)
+        if count and answer is not Answer.UNDECIDED:
+            tally(conn, f"register.{answer.value}", count, at_ms)
+
+
+def _runs(
+    conn: Connection, batch: Sequence[Arrived], order: Sequence[int]
+) -> Iterator[tuple[list[int], bool]]:
+    """Part a batch, in ``order``, into runs of one study, and tell whether all of a run is new.
+
+    New is the first of its UID in the batch where nothing can be held under it.
+    """
+    firsts = {batch[number].header.SOPInstanceUID: number for number in reversed(order)}
+    taken = may_be_held(conn, firsts)
+    new = {number for uid, number in firsts.items() if uid not in taken}
+    for (_, is_new), run in groupby(order, key=lambda n: (_study(batch[n]), n in new)):
+        yield list(run), is_new
+
+
+def _study(arrived: Arrived) -> tuple[int, str]:
+    return arrived.source.organisation_id, arrived.header.StudyInstanceUID
+
+
 def _register_one(conn: Connection, arrived: Arrived, verdicts: Verdicts, at_ms: int) -> Answer:
-    to_compare = preliminary(conn, arrived)
-    if not to_compare:
-        return _register_plain(conn, arrived, at_ms)
-    verdict = verdicts.get(arrived.key)
-    if verdict is None or verdict.of_sha256 != to_compare[0].member.sha256:
+    own = _own(conn, arrived)
+    if any(_same_octets(arrived, holding) for holding in own):
+        return Answer.ALREADY_HELD
+    rivals = _rivals(conn, arrived, own)
+    if not rivals:
+        add(conn, [arrived], at_ms=at_ms)
+        return Answer.REGISTERED
+    return _register_rival(conn, arrived, rivals[0], verdicts.get(arrived.key), at_ms)
+
+
+def _register_rival(
+    conn: Connection, arrived: Arrived, held: Holding, verdict: Verdict | None, at_ms: int
+) -> Answer:
+    if verdict is None or verdict.of_sha256 != held.member.sha256:
         return Answer.UNDECIDED
     if verdict.answer is Answer.REGISTERED:
-        _add(conn, arrived, at_ms)
+        add(conn, [arrived], at_ms=at_ms)
         return Answer.REGISTERED
     _sight(conn, arrived, verdict, at_ms)
     if verdict.answer is not Answer.ECHO and verdict.of_sha256 != arrived.digest.sha256:
@@ -124,64 +148,14 @@ def _register_one(conn: Connection, arrived: Arrived, verdicts: Verdicts, at_ms:
     return verdict.answer
 
 
-def _register_plain(conn: Connection, arrived: Arrived, at_ms: int) -> Answer:
-    uid = arrived.header.SOPInstanceUID
-    if holdings_of(conn, uid, custodian_id=arrived.source.organisation_id):
-        return Answer.ALREADY_HELD
-    _add(conn, arrived, at_ms)
-    return Answer.REGISTERED
-
-
-def _add(conn: Connection, arrived: Arrived, at_ms: int) -> None:
-    told = told_of_study(
-        conn,
-        arrived.header,
-        custodian=arrived.source.organisation,
-        custodian_id=arrived.source.organisation_id,
-        authority=arrived.source.authority_id,
-    )
-    study = lock_study(conn, told, at_ms=at_ms)
-    fill_in(conn, study, told)
-    series = ensure_series(conn, study.study_key, told_of_series(arrived.header), at_ms=at_ms)
-    conn.execute(
-        insert(tables.instance).values(
-            study_key=study.study_key,
-            series_no=series.series_no,
-            sop_instance_uid=arrived.header.SOPInstanceUID,
-            sha256=arrived.digest.sha256,
-            transfer_syntax=arrived.digest.transfer_syntax,
-            sop_class_uid=arrived.header.SOPClassUID,
-            instance_number=arrived.header.InstanceNumber,
-            size=arrived.size,
-            segment=arrived.location.segment,
-            offset=arrived.location.offset,
-            length=arrived.location.length,
-            data_set_offset=arrived.location.data_set_offset,
-            source_id=arrived.source.source_id,
-            calling_ae=arrived.calling_ae,
-            called_ae=arrived.called_ae,
-            arrived_at=arrived.arrived_ms,
-        )
-    )
-    remember(
-        conn,
-        custodian_id=study.custodian_id,
-        study_key=study.study_key,
-        series_no=series.series_no,
-        pack_no=LOOSE,
-        sop_instance_uids=[arrived.header.SOPInstanceUID],
-    )
-    note_arrival(conn, study.study_key, series.series_no, at_ms=at_ms)
-    if _names_another_patient(conn, told, study):
-        _keep_within_trust(conn, arrived, at_ms)
-
-
 def _add_beside(conn: Connection, arrived: Arrived, verdict: Verdict, at_ms: int) -> None:
     """Keep octets that do not serve, with the state that says so."""
-    _add(conn, arrived, at_ms)
+    add(conn, [arrived], at_ms=at_ms)
     conflicting = verdict.answer is Answer.CONFLICTING
     state = InstanceState.QUARANTINED if conflicting else InstanceState.VISIBLE
-    _say(conn, arrived, state=state, serves=False, code=verdict.answer.value, at_ms=at_ms)
+    code = verdict.answer.value
+    row = decided_here(arrived, state=state, serves=False, code=code, at_ms=at_ms)
+    set_state(conn, custodian=arrived.source.organisation, row=row)
     if conflicting:
         data_quality(
             conn,
@@ -191,56 +165,6 @@ def _add_beside(conn: Connection, arrived: Arrived, verdict: Verdict, at_ms: int
             subject=arrived.header.SOPInstanceUID,
             at_ms=at_ms,
         )
-
-
-def _names_another_patient(
-    conn: Connection, told: StudyTold, study: Row[tuple[object, ...]]
-) -> bool:
-    same = (told.mrn, told.authority_id) == (study.mrn, study.authority_id)
-    if same or not told.mrn or not study.mrn:
-        return False
-    if told.authority_id is None or study.authority_id is None:
-        return True
-    one = find_patient(conn, PatientIdentity(told.mrn, issuer_of(conn, told.authority_id)))
-    other = find_patient(conn, PatientIdentity(study.mrn, issuer_of(conn, study.authority_id)))
-    if one is None or other is None:
-        return True
-    return other.patient_id not in component(conn, one.patient_id)
-
-
-def _keep_within_trust(conn: Connection, arrived: Arrived, at_ms: int) -> None:
-    visible = InstanceState.VISIBLE
-    _say(conn, arrived, state=visible, serves=True, code=PATIENT_MISMATCH, at_ms=at_ms)
-    data_quality(
-        conn,
-        organisation=arrived.source.organisation,
-        code=PATIENT_MISMATCH,
-        sentence="An object names another patient than the rest of its study; it stays here.",
-        subject=arrived.header.SOPInstanceUID,
-        at_ms=at_ms,
-    )
-
-
-def _say(
-    conn: Connection,
-    arrived: Arrived,
-    *,
-    state: InstanceState,
-    serves: bool,
-    code: str,
-    at_ms: int,
-) -> None:
-    row = StateRow(
-        sop_instance_uid=arrived.header.SOPInstanceUID,
-        sha256=arrived.digest.sha256,
-        state=state,
-        serves=serves,
-        code=code,
-        actor="intake",
-        at_ms=at_ms,
-        numbered_by=arrived.source.node,
-    )
-    set_state(conn, custodian=arrived.source.organisation, row=row)
 
 
 def _sight(conn: Connection, arrived: Arrived, verdict: Verdict, at_ms: int) -> None:
@@ -257,6 +181,18 @@ def _sight(conn: Connection, arrived: Arrived, verdict: Verdict, at_ms: int) -> 
             at=at_ms,
         )
     )
+
+
+def _own(conn: Connection, arrived: Arrived) -> list[Holding]:
+    uid = arrived.header.SOPInstanceUID
+    return holdings_of(conn, uid, custodian_id=arrived.source.organisation_id)
+
+
+def _rivals(conn: Connection, arrived: Arrived, own: Sequence[Holding]) -> list[Holding]:
+    """Return what must be compared with octets that are not among ``own``: one holding, or none."""
+    if own:
+        return [_to_compare(conn, arrived, own)]
+    return _delivered(conn, arrived)[:1]
 
 
 def _same_octets(arrived: Arrived, holding: Holding) -> bool:

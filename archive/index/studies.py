@@ -1,9 +1,10 @@
 """Study and series rows: made when something of theirs first comes, filled in as more is known."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from archive.clock import from_milliseconds
 from archive.errors import StateMoved, UnknownIssuer
@@ -84,18 +85,14 @@ _SERIES_TEXT = (
 
 
 def told_of_study(
-    conn: Connection, header: Header, *, custodian: str, custodian_id: int, authority: int | None
+    header: Header, *, custodian: str, custodian_id: int, authority_id: int | None
 ) -> StudyTold:
-    """Return what a header tells of its study.
-
-    The issuer in the header counts where it is one of the custodian's own authorities, or where
-    the source has none; else the source's authority stands.
-    """
+    """Return what a header tells of its study; its patient's number is the authority's."""
     return StudyTold(
         custodian=custodian,
         custodian_id=custodian_id,
         study_instance_uid=header.StudyInstanceUID,
-        authority_id=_authority_in_header(conn, header, custodian) or authority,
+        authority_id=authority_id,
         mrn=header.PatientID.strip(),
         patient_name=header.PatientName,
         birth_date=header.PatientBirthDate,
@@ -107,6 +104,17 @@ def told_of_study(
         description=header.StudyDescription,
         referring_physician=header.ReferringPhysicianName,
     )
+
+
+def own_authority(conn: Connection, namespace: str, *, custodian: str) -> int | None:
+    """Return the row of a custodian's own authority of that name; None where it has none."""
+    if not namespace:
+        return None
+    try:
+        issuer = find_issuer(conn, namespace, organisation=custodian)
+    except UnknownIssuer:
+        return None
+    return authority_row(conn, issuer) if issuer.organisation == custodian else None
 
 
 def told_of_series(header: Header) -> SeriesTold:
@@ -166,17 +174,14 @@ def lock_study(conn: Connection, told: StudyTold, *, at_ms: int) -> Row[tuple[ob
     return conn.execute(query).one()
 
 
-def fill_in(conn: Connection, row: Row[tuple[object, ...]], told: StudyTold) -> None:
-    """Fill what the study's row lacks from what a later object tells; nothing is overwritten."""
-    lacking = {
-        name: getattr(told, name)
-        for name in _STUDY_TEXT
-        if not getattr(row, name) and getattr(told, name)
-    }
-    if "patient_name" in lacking:
-        lacking["name_match"] = match_form(told.patient_name)
-    if not row.mrn and told.mrn:
-        lacking |= {"mrn": told.mrn, "authority_id": told.authority_id}
+def fill_in(conn: Connection, row: Row[tuple[object, ...]], *told: StudyTold) -> None:
+    """Fill what the study's row lacks from what later objects tell; nothing is overwritten.
+
+    The first of them that tells a thing counts.
+    """
+    lacking: dict[str, object] = {}
+    for one in reversed(told):
+        lacking |= _lacking(row, one)
     if lacking:
         columns = tables.study.c
         conn.execute(update(tables.study).where(columns.study_key == row.study_key).values(lacking))
@@ -186,43 +191,52 @@ def ensure_series(
     conn: Connection, study_key: int, told: SeriesTold, *, at_ms: int
 ) -> Row[tuple[object, ...]]:
     """Return a series' row, made when it is new. The study's row must be locked."""
+    number_series(conn, study_key, [told], at_ms=at_ms)
     columns = tables.series.c
     query = select(tables.series).where(
         columns.study_key == study_key, columns.series_instance_uid == told.series_instance_uid
     )
-    row = conn.execute(query).first()
-    if row is not None:
-        return row
-    highest = conn.execute(
-        select(func.max(columns.series_no)).where(columns.study_key == study_key)
-    ).scalar()
-    conn.execute(
-        insert(tables.series).values(
-            study_key=study_key,
-            series_no=(highest or 0) + 1,
-            series_instance_uid=told.series_instance_uid,
-            kind=told.kind.value,
-            registered_at=at_ms,
-            last_arrival_at=at_ms,
-            **{name: getattr(told, name) for name in _SERIES_TEXT},
-        )
-    )
     return conn.execute(query).one()
+
+
+def number_series(
+    conn: Connection, study_key: int, told: Iterable[SeriesTold], *, at_ms: int
+) -> dict[str, int]:
+    """Return the numbers of a study's series by UID; new ones are made in the order told.
+
+    The first that is told of a series counts. The study's row must be locked.
+    """
+    each: dict[str, SeriesTold] = {}
+    for one in told:
+        each.setdefault(one.series_instance_uid, one)
+    numbers = _series_numbers(conn, study_key, list(each))
+    new = [one for uid, one in each.items() if uid not in numbers]
+    if new:
+        numbers |= _make_series(conn, study_key, new, at_ms)
+    return numbers
 
 
 def note_arrival(conn: Connection, study_key: int, series_no: int, *, at_ms: int) -> None:
     """Count a change of a series: it is to be sealed again, and its study is RECEIVING."""
+    note_arrivals(conn, study_key, {series_no: 1}, at_ms=at_ms)
+
+
+def note_arrivals(
+    conn: Connection, study_key: int, changes: Mapping[int, int], *, at_ms: int
+) -> None:
+    """Count changes of series by their numbers, as :func:`note_arrival` counts one."""
     series, study = tables.series.c, tables.study.c
     conn.execute(
         update(tables.series)
-        .where(series.study_key == study_key, series.series_no == series_no)
-        .values(revision=series.revision + 1, last_arrival_at=at_ms)
+        .where(series.study_key == study_key, series.series_no == bindparam("of_series"))
+        .values(revision=series.revision + bindparam("changes"), last_arrival_at=at_ms),
+        [{"of_series": series_no, "changes": times} for series_no, times in changes.items()],
     )
     conn.execute(
         update(tables.study)
         .where(study.study_key == study_key)
         .values(
-            revision=study.revision + 1,
+            revision=study.revision + sum(changes.values()),
             last_arrival_at=at_ms,
             state=StudyState.RECEIVING.value,
         )
@@ -273,12 +287,48 @@ def series_rows(conn: Connection, study_key: int) -> list[Row[tuple[object, ...]
     return list(conn.execute(query.order_by(columns.series_no)).all())
 
 
-def _authority_in_header(conn: Connection, header: Header, custodian: str) -> int | None:
-    namespace = header.IssuerOfPatientID.strip()
-    if not namespace:
-        return None
-    try:
-        issuer = find_issuer(conn, namespace, organisation=custodian)
-    except UnknownIssuer:
-        return None
-    return authority_row(conn, issuer) if issuer.organisation == custodian else None
+def _lacking(row: Row[tuple[object, ...]], told: StudyTold) -> dict[str, object]:
+    lacking = {
+        name: getattr(told, name)
+        for name in _STUDY_TEXT
+        if not getattr(row, name) and getattr(told, name)
+    }
+    if "patient_name" in lacking:
+        lacking["name_match"] = match_form(told.patient_name)
+    if not row.mrn and told.mrn:
+        lacking |= {"mrn": told.mrn, "authority_id": told.authority_id}
+    return lacking
+
+
+def _series_numbers(conn: Connection, study_key: int, uids: list[str]) -> dict[str, int]:
+    columns = tables.series.c
+    query = select(columns.series_instance_uid, columns.series_no).where(
+        columns.study_key == study_key, columns.series_instance_uid.in_(uids)
+    )
+    return {row.series_instance_uid: row.series_no for row in conn.execute(query)}
+
+
+def _make_series(
+    conn: Connection, study_key: int, new: Iterable[SeriesTold], at_ms: int
+) -> dict[str, int]:
+    columns = tables.series.c
+    highest = select(func.max(columns.series_no)).where(columns.study_key == study_key)
+    first = (conn.execute(highest).scalar() or 0) + 1
+    made = dict(zip(count(first), new, strict=False))
+    rows = [_series_columns(study_key, number, told, at_ms) for number, told in made.items()]
+    conn.execute(insert(tables.series), rows)
+    return {told.series_instance_uid: number for number, told in made.items()}
+
+
+def _series_columns(
+    study_key: int, series_no: int, told: SeriesTold, at_ms: int
+) -> dict[str, object]:
+    return {
+        "study_key": study_key,
+        "series_no": series_no,
+        "series_instance_uid": told.series_instance_uid,
+        "kind": told.kind.value,
+        "registered_at": at_ms,
+        "last_arrival_at": at_ms,
+        **{name: getattr(told, name) for name in _SERIES_TEXT},
+    }

@@ -11,7 +11,8 @@ from archive.index import tables
 from archive.index.documents import register_document
 from archive.index.engine import Index
 from archive.index.header import Arrived
-from archive.index.register import Answer, Verdict, register
+from archive.index.members import may_be_held
+from archive.index.register import Answer, Verdict, count_answers, register
 from archive.intake.header import plain
 from archive.intake.held import Unfit, note_held
 from archive.intake.hl7 import Hl7Port
@@ -100,7 +101,11 @@ class Batch:
         """
         instances = self._instances()
         with index.reading() as conn:
-            rivals = [rival_of(conn, instance.arrived) for instance in instances]
+            taken = may_be_held(conn, (one.arrived.header.SOPInstanceUID for one in instances))
+            rivals = [
+                rival_of(conn, one.arrived) if one.arrived.header.SOPInstanceUID in taken else None
+                for one in instances
+            ]
         self._verdicts = {
             instance.arrived.key: self._verdict(instance.arrived, rival, at_last=at_last)
             for instance, rival in zip(instances, rivals, strict=True)
@@ -137,6 +142,7 @@ class Batch:
         held = tuple(one.content for one in self.prepared if isinstance(one.content, Unfit))
         for unfit in held:
             note_held(conn, unfit, node=self.node, at_ms=at_ms)
+        count_answers(conn, answers, at_ms=at_ms)
         return Taken(
             arrived=tuple(instance.arrived for instance in instances),
             answers=tuple(answers),

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from archive.errors import DataSetUnreadable, InvalidUid
 from archive.index.header import Arrived
-from archive.index.overlay import ANY_OCTETS, StateRow, overlay, set_state
+from archive.index.overlay import ANY_OCTETS, Overlay, StateRow, overlay, set_states
 from archive.intake.plain import Apart, Stored
 from archive.reader import Octets
 from archive.states import INSTANCE_MOVES, InstanceState
@@ -64,17 +64,20 @@ def reject(conn: Connection, arrived: Arrived, rejection: Rejection, *, at_ms: i
     Only objects of the note's own custodian are touched. What is deleted already stays so.
     """
     note = arrived.header.SOPInstanceUID
-    said = overlay(conn, arrived.source.organisation_id, (*rejection.rejected, note))
-    for uid in (*rejection.rejected, note):
-        now = said.rows.get((uid, ANY_OCTETS))
-        before = InstanceState.VISIBLE if now is None else now.state
-        if before is InstanceState.REJECTED or InstanceState.REJECTED in INSTANCE_MOVES[before]:
-            code = NOTE if uid == note else rejection.code
-            set_state(
-                conn,
-                custodian=arrived.source.organisation,
-                row=_row(uid, code, note, arrived, at_ms),
-            )
+    codes = {**dict.fromkeys(rejection.rejected, rejection.code), note: NOTE}
+    said = overlay(conn, arrived.source.organisation_id, codes)
+    rows = [
+        _row(uid, code, note, arrived, at_ms)
+        for uid, code in codes.items()
+        if _may_be_rejected(said, uid)
+    ]
+    set_states(conn, custodian=arrived.source.organisation, rows=rows)
+
+
+def _may_be_rejected(said: Overlay, uid: str) -> bool:
+    now = said.rows.get((uid, ANY_OCTETS))
+    before = InstanceState.VISIBLE if now is None else now.state
+    return before is InstanceState.REJECTED or InstanceState.REJECTED in INSTANCE_MOVES[before]
 
 
 def _row(uid: str, code: str, note: str, arrived: Arrived, at_ms: int) -> StateRow:
