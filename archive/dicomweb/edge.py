@@ -7,8 +7,6 @@ tokens, and are never in it.
 import time
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
-from traceback import extract_tb
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -17,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from archive.dicomweb.problems import answer, unforeseen
 from archive.errors import ArchiveError
+from archive.unexpected import told_of
 
 _log = structlog.get_logger("http")
 
@@ -85,8 +84,10 @@ class _Exchange:
             self._scope["state"]["error"] = cause
             self._outcome["broken"] = "the body was broken off"
             return
+        told = told_of(error)
         key = uuid.uuid4().hex[:12]
-        self._outcome |= {"key": key, "unforeseen": type(error).__name__, "at": _place(error)}
+        self._outcome |= {"key": key, "unforeseen": told.pop("error"), "at": told.pop("where")}
+        self._outcome |= told
         if self._status == 0:
             request = Request(self._scope, receive)
             response = answer(request, unforeseen(key))
@@ -107,9 +108,3 @@ class _Exchange:
             user=getattr(state.get("caller"), "name", _NO_ROUTE),
             **self._outcome,
         )
-
-
-def _place(error: Exception) -> str:
-    """Return where an exception was raised; its text may hold anything and is left out."""
-    frames = extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"

@@ -1,7 +1,6 @@
 """Runs one claimed job: the lease kept, the outcome recorded, whatever the work did."""
 
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +8,7 @@ import structlog
 
 from archive.clock import Clock, SystemClock
 from archive.errors import ArchiveError, StateMoved
+from archive.unexpected import told_of
 from sync.jobs.breaker import Breakers
 from sync.jobs.caps import Caps
 from sync.jobs.heart import Grip, Heart
@@ -134,18 +134,8 @@ class Executor:
     def _failed(self, claimed: Claimed, error: Exception) -> str:
         self.breakers.note(claimed.destination, error)
         if not isinstance(error, ArchiveError):
-            _log.error("job.fell", job=claimed.job_id, kind=claimed.kind, **_where(error))
+            _log.error("job.fell", job=claimed.job_id, kind=claimed.kind, **told_of(error))
         decision = self.ledger.fail(claimed, error)
         if decision.retry_after_ms is None:
             return f"failed: {type(error).__name__}"
         return f"again in {decision.retry_after_ms} ms: {type(error).__name__}"
-
-
-def _where(error: Exception) -> dict[str, object]:
-    """Say what fell and where. Its text is left out: it may name a person."""
-    frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1] if frames else None
-    return {
-        "error": type(error).__name__,
-        "where": f"{last.filename}:{last.lineno}" if last else "",
-    }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from archive.errors import ArchiveError
+from archive.unexpected import told_of
 
 _LONGEST_REST_S = 30.0
 
@@ -74,9 +75,9 @@ class Loop:
         _log.warning(
             "loop.fell",
             loop=self.name,
-            error=type(error).__name__,
             sentence=known,
             again_in_seconds=rest_s,
+            **told_of(error),
         )
         return rest_s
 
