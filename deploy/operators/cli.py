@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archive.clock import from_milliseconds
+from archive.states import JobState
 
 if TYPE_CHECKING:
     from deploy.operators.tiers import Tier
@@ -44,15 +45,14 @@ def list_jobs(
     config: Config = None,
     directory: Directory = None,
     tier: TierName = "",
-    state: Annotated[str, typer.Option(help="SCHEDULED, IN_PROGRESS, COMPLETED, …")] = "",
+    state: Annotated[str, typer.Option(help=", ".join(JobState))] = "",
     kind: Annotated[str, typer.Option(help="replicate, fetch, …")] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
 ) -> None:
     """List jobs, newest first."""
-    from archive.states import JobState
     from sync.jobs.listing import JobFilter, Listing
 
-    wanted = JobFilter(state=JobState(state.upper()) if state else None, kind=kind or None)
+    wanted = JobFilter(state=_state(state), kind=kind or None)
     for each in _tiers(config, directory, tier):
         for job in Listing(each.index).jobs(wanted, limit=limit):
             cause = f"  {job.cause}" if job.cause else ""
@@ -111,6 +111,14 @@ def _one(config: Path | None, directory: Path | None, tier: str) -> "Tier":
         names = ", ".join(each.name for each in found)
         raise typer.BadParameter(f"name one tier with --tier: {names}")
     return found[0]
+
+
+def _state(name: str) -> JobState | None:
+    if not name:
+        return None
+    if name.upper() not in set(JobState):
+        raise typer.BadParameter(f"the states are {', '.join(JobState)}", param_hint="--state")
+    return JobState(name.upper())
 
 
 def _at(value: int) -> str:

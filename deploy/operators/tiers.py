@@ -23,7 +23,8 @@ def open_tiers(config: Path | None, directory: Path | None, tier: str = "") -> l
     """Return the tier of a configuration file, or those of a region's directory.
 
     Raises:
-        ConfigurationInvalid: neither is given, or nothing is there, or no tier has that name.
+        ConfigurationInvalid: neither is given, no region lies in the directory, or it has no tier
+            of that name.
     """
     found = [_open(file) for file in _files(config, directory)]
     chosen = [each for each in found if tier in ("", each.name)]
@@ -36,9 +37,16 @@ def _files(config: Path | None, directory: Path | None) -> Iterator[Path]:
     if config is not None:
         yield config
     elif directory is not None:
-        yield from sorted((directory / "config").glob("*.toml"))
+        yield from _files_of_region(directory)
     else:
         raise ConfigurationInvalid("Name a configuration file (--config) or a region (--dir).")
+
+
+def _files_of_region(directory: Path) -> list[Path]:
+    files = sorted((directory / "config").glob("*.toml"))
+    if not files:
+        raise ConfigurationInvalid("No region lies in this directory.", directory=str(directory))
+    return files
 
 
 def _open(file: Path) -> Tier:
