@@ -2,6 +2,8 @@
 
 import threading
 
+import structlog
+
 from archive.clock import SystemClock, from_milliseconds, milliseconds
 from archive.dicomweb.app import build_app
 from archive.dicomweb.routes import dicomweb_routes
@@ -9,6 +11,7 @@ from archive.dicomweb.server import HttpServer
 from archive.dimse.receive import Receiver
 from archive.dimse.scp import Door
 from archive.dimse.tables import destination_table
+from archive.errors import Unavailable
 from archive.index.journal import data_quality_once
 from archive.opening import Archive, open_archive
 from archive.process import report_ready
@@ -28,6 +31,8 @@ from central_store.tiers.routes import tier_routes
 from sync.jobs.celery_app import celery_app
 from sync.jobs.ledger import Ledger
 from sync.jobs.nudger import CeleryNudger
+
+_log = structlog.get_logger("central")
 
 QUIET_SECONDS = 0.2
 """A segment that nothing was appended to for so long is handed over."""
@@ -101,12 +106,22 @@ def _door(settings: CentralSettings, archive: Archive, spool: Spool) -> Door:
             settings.peers, lambda trust: first_authority(settings, trust)
         ),
         reader=lambda: archive.reader,
-        note_refused=lambda ae_title, _address: _note_refused(archive, ae_title),
+        note_refused=lambda ae_title, _address: note_refused(archive, ae_title),
     )
 
 
-def _note_refused(archive: Archive, ae_title: str) -> None:
-    """Show an operator who was refused, once a day for each AE title."""
+def note_refused(archive: Archive, ae_title: str) -> None:
+    """Show an operator who was refused, once a day for each AE title.
+
+    Whoever calls is refused all the same while no row can be written; then the log has it.
+    """
+    try:
+        _write_refusal(archive, ae_title)
+    except Unavailable as error:
+        _log.warning("refusal.unnoted", calling=ae_title, error=type(error).__name__)
+
+
+def _write_refusal(archive: Archive, ae_title: str) -> None:
     at_ms = milliseconds(SystemClock().now())
     day = from_milliseconds(at_ms).date().isoformat()
     with archive.index.writing() as conn:
