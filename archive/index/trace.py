@@ -95,7 +95,7 @@ def _of_copies(conn: Connection, study: AnyRow) -> Iterator[LifeEvent]:
         .where(copies.study_key == study.study_key)
     )
     for row in conn.execute(query):
-        where = f"{row.kind} {row.name}"
+        where = "the centre" if row.kind == "centre" else f"{row.kind} {row.name}"
         yield LifeEvent(
             row.at, f"copy {row.state}", f"at {where}, pack {row.series_no}.{row.pack_no}"
         )
@@ -163,13 +163,13 @@ def _of_orders(conn: Connection, study_uid: str) -> Iterator[LifeEvent]:
 
 
 def _of_deliveries(conn: Connection, study_uid: str) -> Iterator[LifeEvent]:
-    """Yield deliveries, those of one destination in one second as one line."""
+    """Yield deliveries, those to one destination in one second as one line, when the first left."""
     columns = tables.delivery.c
     query = select(tables.delivery).where(columns.study_instance_uid == study_uid)
-    grouped: dict[tuple[int, str, str, bool], int] = {}
+    grouped: dict[tuple[int, str, str, bool], list[int]] = {}
     for row in conn.execute(query.order_by(columns.at)):
         key = (row.at // 1000, row.means, row.destination, row.stamped)
-        grouped[key] = grouped.get(key, 0) + 1
-    for (second, means, destination, stamped), count in grouped.items():
+        grouped.setdefault(key, []).append(row.at)
+    for (_, means, destination, stamped), times in grouped.items():
         how = "stamped" if stamped else "as stored"
-        yield LifeEvent(second * 1000, f"sent by {means}", f"{count} to {destination}, {how}")
+        yield LifeEvent(times[0], f"sent by {means}", f"{len(times)} to {destination}, {how}")
