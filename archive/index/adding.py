@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, insert
 from archive.index import tables
 from archive.index.directory import issuer_of
 from archive.index.header import Arrived
+from archive.index.issuers import header_issuers, note_findings
 from archive.index.journal import data_quality_of_all
 from archive.index.members import remember_loose
 from archive.index.overlay import StateRow, set_states
@@ -18,7 +19,6 @@ from archive.index.studies import (
     lock_study,
     note_arrivals,
     number_series,
-    own_authority,
     told_of_series,
     told_of_study,
 )
@@ -37,7 +37,7 @@ def add(conn: Connection, arrived: Sequence[Arrived], *, at_ms: int) -> None:
 
     No two of them are the same octets under one SOP Instance UID.
     """
-    told = _told(conn, arrived)
+    told = _told(conn, arrived, at_ms)
     study = lock_study(conn, told[0], at_ms=at_ms)
     fill_in(conn, study, *told)
     series = [told_of_series(one.header) for one in arrived]
@@ -72,23 +72,26 @@ def decided_here(
     )
 
 
-def _told(conn: Connection, arrived: Sequence[Arrived]) -> list[StudyTold]:
-    """Return what each tells of the study.
-
-    An issuer in the header counts where it is one of the custodian's own authorities; else the
-    source's authority stands.
-    """
+def _told(conn: Connection, arrived: Sequence[Arrived], at_ms: int) -> list[StudyTold]:
+    """Return what each tells of the study, and show a person the issuers that are not ours."""
     custodian = arrived[0].source.organisation
-    named = {one.header.IssuerOfPatientID.strip() for one in arrived}
-    own = {name: own_authority(conn, name, custodian=custodian) for name in sorted(named)}
+    named = [one.header.IssuerOfPatientID.strip() for one in arrived]
+    issuers = header_issuers(conn, named, custodian=custodian)
+    note_findings(
+        conn,
+        issuers.values(),
+        custodian=custodian,
+        study_instance_uid=arrived[0].header.StudyInstanceUID,
+        at_ms=at_ms,
+    )
     return [
         told_of_study(
             one.header,
             custodian=custodian,
             custodian_id=one.source.organisation_id,
-            authority_id=own[one.header.IssuerOfPatientID.strip()] or one.source.authority_id,
+            authority_id=issuers[name].authority_id if name else one.source.authority_id,
         )
-        for one in arrived
+        for name, one in zip(named, arrived, strict=True)
     ]
 
 

@@ -7,10 +7,8 @@ from itertools import count, pairwise
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from archive.clock import from_milliseconds
-from archive.errors import StateMoved, UnknownIssuer
+from archive.errors import StateMoved
 from archive.index import tables
-from archive.index.directory import authority_id as authority_row
-from archive.index.directory import find_issuer
 from archive.index.engine import serialise
 from archive.index.header import Header
 from archive.states import STUDY_MOVES, StudyState
@@ -104,17 +102,6 @@ def told_of_study(
         description=header.StudyDescription,
         referring_physician=header.ReferringPhysicianName,
     )
-
-
-def own_authority(conn: Connection, namespace: str, *, custodian: str) -> int | None:
-    """Return the row of a custodian's own authority of that name; None where it has none."""
-    if not namespace:
-        return None
-    try:
-        issuer = find_issuer(conn, namespace, organisation=custodian)
-    except UnknownIssuer:
-        return None
-    return authority_row(conn, issuer) if issuer.organisation == custodian else None
 
 
 def told_of_series(header: Header) -> SeriesTold:

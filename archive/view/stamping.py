@@ -49,10 +49,13 @@ def apply_to_keywords(
 ) -> dict[str, Value | str]:
     """Return a match's attributes, by keyword, as the stamped object would show them.
 
-    Patient ID and its issuer are always set; what else is stamped only where it was there.
+    Patient ID and its issuer are always set; what else is stamped only where it was there. A number
+    whose issuer nobody knows is not shown to another trust at all.
     """
     if stamping.issuer_only:
-        return dict(attributes) | {"IssuerOfPatientID": stamping.original.issuer.namespace}
+        namespace = stamping.original.issuer.namespace
+        bare = {} if namespace else {"PatientID": ""}
+        return dict(attributes) | bare | {"IssuerOfPatientID": namespace}
     identity: dict[str, Value | str] = {
         "PatientID": stamping.patient.mrn,
         "IssuerOfPatientID": stamping.patient.issuer.namespace,
