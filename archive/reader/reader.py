@@ -14,6 +14,7 @@ from archive.index.directory import (
     organisation_code,
 )
 from archive.index.engine import Index
+from archive.index.findings import Waiting, findings, held_objects
 from archive.index.header import Elsewhere, Location
 from archive.index.matching import Level, matching_keys
 from archive.index.members import Holding, holdings_of
@@ -192,6 +193,16 @@ class Reader:
         """Return what a status page shows."""
         with self._index.reading() as conn:
             return count(conn)
+
+    def waiting(self, *, limit: int, organisation: str | None = None) -> Waiting:
+        """Return the newest of what waits for a person.
+
+        With an organisation only what was found in its name: a held object is nobody's yet.
+        """
+        with self._index.reading() as conn:
+            found = findings(conn, limit=limit, organisation=organisation)
+            held = held_objects(conn, limit=limit) if organisation is None else ()
+        return Waiting(findings=found, held=held)
 
     def _found(self, asker: Asker, level: Level, wanted: Mapping[str, str]) -> Iterator[Match]:
         with self._index.reading() as conn:

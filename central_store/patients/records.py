@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from archive.index import tables
 from archive.index.engine import serialise
+from archive.index.findings import settle_by_rule
 from archive.index.journal import append, data_quality
 from archive.index.patients import (
     Link,
@@ -38,6 +39,8 @@ from sync.transfer.taking import take_patient, told_identity
 _RULE = "rule"
 _BY_PERSON = "user:"
 _LOOKALIKES = 20
+_CODES = "IDENTITY_"
+"""How the codes of findings about a pair of records begin; a confirmed edge settles them."""
 
 _ASKS_PEOPLE = frozenset(
     {Outcome.SUGGESTION, Outcome.FLAG_DUPLICATE, Outcome.PROVISIONAL, Outcome.QUARANTINED}
@@ -107,7 +110,7 @@ def _write_change(
         data_quality(
             conn,
             organisation="",
-            code=f"IDENTITY_{change.state.value}",
+            code=f"{_CODES}{change.state.value}",
             sentence=change.note,
             subject=_subject(pair),
             at_ms=at_ms,
@@ -137,6 +140,8 @@ def _write(
     entry = {"patients": pair, "kind": kind, "state": state, "row": link.rule, "evidence": evidence}
     body = json.dumps(entry, sort_keys=True).encode()
     append(conn, kind="identity", organisation="", subject=_subject(pair), body=body, at_ms=at_ms)
+    if state is LinkState.CONFIRMED:
+        settle_by_rule(conn, codes=_CODES, subject=_subject(pair), at_ms=at_ms)
 
 
 def _ask_people(
@@ -150,7 +155,7 @@ def _ask_people(
     data_quality(
         conn,
         organisation="",
-        code=f"IDENTITY_{outcome.value}"[:32],
+        code=f"{_CODES}{outcome.value}"[:32],
         sentence=sentence,
         subject=_subject(pair),
         at_ms=at_ms,
