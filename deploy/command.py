@@ -22,6 +22,7 @@ app.add_typer(region, name="region")
 app.command("status")(operators.status)
 app.command("trace")(operators.trace)
 app.add_typer(operators.queue, name="queue")
+app.add_typer(operators.findings, name="findings")
 
 
 @node.command("up")

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, exists, func, select
 
 from archive.index import tables
 from archive.index.journal import tallies
-from archive.states import JobState
+from archive.states import JobState, StudyState
 from archive.store.manifest import PackKind
 
 
@@ -39,6 +39,12 @@ class Counts:
     held: int = 0
     """Objects kept but not indexed, waiting for a person."""
     data_quality: int = 0
+    packs_withheld: int = 0
+    """Held here and not to leave: a person decides."""
+    studies_withheld: int = 0
+    """Studies with such a pack."""
+    studies_wholly_withheld: int = 0
+    """STABLE studies of which nothing may leave."""
     rejected: int = 0
     quarantined: int = 0
     jobs: dict[str, int] = field(default_factory=dict)
@@ -76,6 +82,7 @@ def count(conn: Connection) -> Counts:
         nodes=_nodes(conn),
         answers=_answers(conn),
         **_hidden(conn),
+        **_withheld(conn),
     )
 
 
@@ -111,6 +118,23 @@ def _hidden(conn: Connection) -> dict[str, int]:
     return {
         "rejected": states.get("REJECTED", 0),
         "quarantined": states.get("QUARANTINED", 0),
+    }
+
+
+def _withheld(conn: Connection) -> dict[str, int]:
+    pack, study = tables.pack.c, tables.study.c
+    packs = select(func.count()).select_from(tables.pack).where(pack.withheld)
+    of_study = pack.study_key == study.study_key
+    some_stays = exists().where(of_study, pack.withheld)
+    some_leaves = exists().where(of_study, ~pack.withheld)
+    studies = (
+        select(func.count()).select_from(tables.study).where(study.kind == "study", some_stays)
+    )
+    is_stable = study.state == StudyState.STABLE.value
+    return {
+        "packs_withheld": _scalar(conn, packs),
+        "studies_withheld": _scalar(conn, studies),
+        "studies_wholly_withheld": _scalar(conn, studies.where(is_stable, ~some_leaves)),
     }
 
 

@@ -1,4 +1,4 @@
-"""`imagestore status`, `queue list|show|retry|cancel`, `trace UID`."""
+"""`imagestore status`, `queue list|show|retry|cancel`, `findings`, `trace UID`."""
 
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from deploy.operators.tiers import Tier
 
 queue = typer.Typer(help="The work that waits, runs or ended.", no_args_is_help=True)
+findings = typer.Typer(help="What waits for a person.", invoke_without_command=True)
 
 Config = Annotated[Path | None, typer.Option("--config", help="A tier's configuration file.")]
 Directory = Annotated[Path | None, typer.Option("--dir", help="A region's directory: all tiers.")]
@@ -97,6 +98,41 @@ def cancel_job(
 
     Ledger(_one(config, directory, tier).index).cancel(job_id, actor="operator")
     typer.echo(f"job {job_id} is cancelled")
+
+
+@findings.callback()
+def list_findings(
+    ctx: typer.Context,
+    config: Config = None,
+    directory: Directory = None,
+    tier: TierName = "",
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="So many of a tier.")] = 50,
+    settled: Annotated[bool, typer.Option("--all", help="Also what is settled.")] = False,
+) -> None:
+    """List findings and held objects, newest first; `resolve ID` settles one."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from deploy.operators.findings import finding_lines
+
+    for each in _tiers(config, directory, tier):
+        for line in finding_lines(each, limit=limit, settled=settled):
+            typer.echo(line)
+
+
+@findings.command("resolve")
+def resolve_finding(
+    finding_id: Annotated[str, typer.Argument(metavar="ID", help="As the list shows it.")],
+    config: Config = None,
+    directory: Directory = None,
+    tier: TierName = "",
+) -> None:
+    """Note that a person has seen to a finding or a held object."""
+    from deploy.operators.findings import resolve
+
+    one = _one(config, directory, tier)
+    resolve(one, finding_id)
+    typer.echo(f"{finding_id} at {one.name} is resolved")
 
 
 def _tiers(config: Path | None, directory: Path | None, tier: str) -> "list[Tier]":

@@ -24,7 +24,10 @@ def standing_lines(tier: Tier) -> Iterator[str]:
         if node.last_heard_ms is not None:
             seconds = max(0, now_ms - node.last_heard_ms) // 1000
             yield f"  {node.name} last heard {seconds} s ago"
-    yield f"  waiting for a person: {counts.held} held objects, {counts.data_quality} findings"
+    yield (
+        f"  waiting for a person: {counts.held} held objects, {counts.data_quality} findings, "
+        f"{counts.packs_withheld} packs that do not leave"
+    )
 
 
 def _listed(counted: Mapping[str, int]) -> str:
