@@ -44,6 +44,7 @@ def _pages(settings: NodeSettings, archive: Archive, kit: Kit) -> list[BaseRoute
 
     return node_pages(
         kit,
+        trust=settings.node.organisation,
         reader=lambda: archive.reader,
         clock=SystemClock(),
         centre_heard=None if settings.centre is None else heard,

@@ -64,6 +64,7 @@ def concerns(counts: Counts) -> list[Row]:
     rows = (
         Row("Held objects", counts.held, "arrived, kept, and could not be read"),
         Row("Findings", counts.data_quality, "in messages and objects, each with its reason"),
+        Row("Packs held back", counts.packs_withheld, "they do not leave until a person decides"),
         Row("In quarantine", counts.quarantined, "images that contradict one another under a UID"),
         Row("Failed jobs", counts.jobs.get(JobState.FAILED, 0), "given up after every attempt"),
         Row(

@@ -21,12 +21,22 @@ def node_kit(name: str, *, is_test: bool) -> Kit:
 
 
 def node_pages(
-    kit: Kit, *, reader: Callable[[], Reader], clock: Clock, centre_heard: CentreHeard | None
+    kit: Kit,
+    *,
+    trust: str,
+    reader: Callable[[], Reader],
+    clock: Clock,
+    centre_heard: CentreHeard | None,
 ) -> list[BaseRoute]:
-    """Return the pages of a node; ``centre_heard`` is None for a node that has no centre."""
+    """Return the pages of a trust's node; ``centre_heard`` is None for one that has no centre.
+
+    ``trust`` is the ODS code whose users see what was found in its name.
+    """
 
     def more() -> dict[str, object]:
         heard = None if centre_heard is None else centre_heard()
         return {"has_centre": centre_heard is not None, "centre_heard_ms": heard}
 
-    return page_routes(kit, template="node.html", reader=reader, clock=clock, more=more)
+    return page_routes(
+        kit, template="node.html", reader=reader, clock=clock, more=more, own_trust=trust
+    )

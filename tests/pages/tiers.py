@@ -14,7 +14,11 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 def node_app(tier: Tier, *, centre_heard: Callable[[], int | None] | None = None) -> Starlette:
     kit = node_kit("RXA", is_test=True)
     pages = node_pages(
-        kit, reader=lambda: tier.rows.reader, clock=tier.rows.clock, centre_heard=centre_heard
+        kit,
+        trust="RXA",
+        reader=lambda: tier.rows.reader,
+        clock=tier.rows.clock,
+        centre_heard=centre_heard,
     )
     return tier.app(pages, problem_page=kit.problem_page)
 
