@@ -5,7 +5,7 @@ from html import unescape
 from http import HTTPStatus
 
 from deploy.demo import who
-from deploy.demo.evidence import Evidence, check, check_equal, evidence
+from deploy.demo.evidence import Evidence, check, check_equal, eventually, evidence
 from deploy.demo.stage import Stage
 from deploy.demo.web import Web
 from deploy.region.options import CENTRE
@@ -13,6 +13,9 @@ from deploy.region.options import CENTRE
 HTML = "text/html"
 WIDTH = 110
 """Characters of a line of a life that are shown."""
+
+SECONDS_TO_SETTLE = 30.0
+"""For what came a moment ago to be sealed, replicated and confirmed."""
 
 MILESTONES = (
     (who.HOME, "report received"),
@@ -46,9 +49,13 @@ def pages_tell(stage: Stage) -> Evidence:
     }
     lines = []
     for tier in stage.tiers:
-        text = page_text(stage, tier, user="operator")
-        for words in wanted[tier]:
-            check(words in text, expected=f"'{words}' on the page of {tier}", seen=text[:400])
+        text = eventually(
+            lambda tier=tier: page_text(stage, tier, user="operator"),  # type: ignore[misc]
+            lambda text, tier=tier: all(words in text for words in wanted[tier]),  # type: ignore[misc]
+            expected=f"{wanted[tier]} on the page of {tier}",
+            seconds=SECONDS_TO_SETTLE,
+            hint="The note of a rejection is an object too: sealed and confirmed as others are.",
+        )
         lines.append(f"{tier:<7} {_lead(text)}")
     return evidence("each tier's first page, read without JavaScript, begins:", *lines)
 
