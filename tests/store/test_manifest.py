@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from archive.errors import PackMalformed
@@ -180,15 +180,18 @@ def test_no_octets_make_parsing_or_unpacking_fail_otherwise(octets: bytes) -> No
             read(octets)
 
 
-@given(at=st.integers(0), bit=st.integers(0, 7))
-def test_a_packed_manifest_with_a_flipped_bit_is_refused_or_differs(at: int, bit: int) -> None:
+@given(at=st.integers(), bit=st.integers(0, 7))
+@example(at=-1, bit=7)
+def test_a_flipped_bit_gives_no_other_manifest_under_the_same_content_id(at: int, bit: int) -> None:
+    """Some bits of a compressed stream only fill its last octet; turning them changes nothing."""
     whole = manifest(FIRST, SECOND)
     octets = bytearray(whole.packed())
     octets[at % len(octets)] ^= 1 << bit
     try:
-        assert Manifest.unpacked(bytes(octets)).content_id != whole.content_id
+        read = Manifest.unpacked(bytes(octets))
     except PackMalformed:
         return
+    assert (read == whole) == (read.content_id == whole.content_id)
 
 
 def uids_of_ge(number: int, chance: random.Random) -> str:
