@@ -7,6 +7,8 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from archive.errors import StateMoved
+
 _MOST_KIND = 32
 _MOST_SUBJECT = 200
 _MOST_DESTINATION = 64
@@ -116,7 +118,7 @@ class _NoHold:
         """Return at once."""
 
     def settle(self, conn: Connection, evidence: str) -> None:
-        raise NotImplementedError("only an executor settles a job")
+        raise StateMoved("No executor runs this job.")
 
 
 _NO_HOLD = _NoHold()
