@@ -117,7 +117,7 @@ class _NoHold:
     def check(self, progress: str) -> None:
         """Return at once."""
 
-    def settle(self, conn: Connection, evidence: str) -> None:
+    def settle(self, _conn: Connection, _evidence: str) -> None:
         raise StateMoved("No executor runs this job.")
 
 
