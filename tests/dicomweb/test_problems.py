@@ -7,14 +7,27 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from archive import errors
 from archive.dicomweb.access import Rule, route
 from archive.dicomweb.problems import STATUS, problem_of, status_of
 from archive.errors import ArchiveError, Damaged, Refused, Unavailable
 from tests.dicomweb.tier import Tier, bearer, served
+from tests.peers.processes import wait_until
 
 SECRET = "Doe^Archibald 1234 /srv/archive"
+
+
+@contextlib.contextmanager
+def log_of(requests: int) -> Iterator[list[EventDict]]:
+    """Give the log lines of a block; a request's own line may come after its answer."""
+    with capture_logs() as lines:
+        yield lines
+        wait_until(
+            lambda: sum(line["event"] == "answered" for line in lines) >= requests,
+            what="every request has its line",
+        )
 
 
 def _kinds(kind: type[ArchiveError]) -> Iterator[type[ArchiveError]]:
@@ -109,7 +122,7 @@ def test_unknown_addresses_and_methods_are_problems_too(client: httpx.Client) ->
 
 
 def test_an_unforeseen_failure_tells_a_key_and_nothing_of_the_inside(client: httpx.Client) -> None:
-    with capture_logs() as lines:
+    with log_of(1) as lines:
         answer = client.get("/fail")
     assert answer.status_code == 500
     key = answer.json()["key"]
@@ -124,7 +137,7 @@ def test_an_unforeseen_failure_tells_a_key_and_nothing_of_the_inside(client: htt
 def test_an_error_in_the_middle_of_a_body_breaks_it_off_and_is_in_the_log(
     client: httpx.Client,
 ) -> None:
-    with capture_logs() as lines, contextlib.suppress(httpx.RemoteProtocolError):
+    with log_of(1) as lines, contextlib.suppress(httpx.RemoteProtocolError):
         client.get("/break")
         pytest.fail("half a body looked whole")
     (line,) = [line for line in lines if line["event"] == "answered"]
@@ -134,7 +147,7 @@ def test_an_error_in_the_middle_of_a_body_breaks_it_off_and_is_in_the_log(
 def test_the_log_has_one_line_for_a_request_and_no_path_query_or_token(
     client: httpx.Client,
 ) -> None:
-    with capture_logs() as lines:
+    with log_of(3) as lines:
         client.get("/refuse/MRN-77", params={"PatientName": "Doe"})
         client.get("/dicom-web/studies/1.2.3/series", params={"PatientID": "MRN-77"})
         client.get("/nobody/MRN-77")
