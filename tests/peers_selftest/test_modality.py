@@ -321,9 +321,18 @@ Script = Callable[[socket.socket, list[bytes]], None]
 
 
 def receive_pdu(connected: socket.socket) -> bytes:
-    stream = connected.makefile("rb")
-    head = stream.read(6)
-    return head + stream.read(struct.unpack(">I", head[2:])[0])
+    """Take one PDU and not an octet more: the next may lie behind it already."""
+    head = receive_exactly(connected, 6)
+    return head + receive_exactly(connected, struct.unpack(">I", head[2:])[0])
+
+
+def receive_exactly(connected: socket.socket, length: int) -> bytes:
+    octets = b""
+    while len(octets) < length:
+        chunk = connected.recv(length - len(octets))
+        assert chunk, "the modality ended the connection"
+        octets += chunk
+    return octets
 
 
 def accept(connected: socket.socket) -> None:

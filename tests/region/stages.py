@@ -1,5 +1,6 @@
 """Regions of tests: real processes, each findable by a mark in its environment."""
 
+import contextlib
 import json
 import os
 import select
@@ -111,4 +112,5 @@ class Stage:
         if self.process is not None and self.process.poll() is None:
             self.end()
         for pid in marked_processes(self.mark):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it was just ending by itself
+                os.kill(pid, signal.SIGKILL)
