@@ -20,6 +20,12 @@ class Handle(Protocol):
     def write(self, parts: Sequence[Octets]) -> None:
         """Append every octet of every part."""
 
+    def fill(self, offset: int, octets: Octets) -> None:
+        """Put octets over some that were appended before."""
+
+    def begin_writing(self, offset: int, length: int) -> None:
+        """Let the disk begin with a range that was appended; nothing is promised, nothing waits."""
+
     def sync(self) -> None:
         """Return when the octets, and the length that finds them, are on the disk."""
 
@@ -66,6 +72,17 @@ class RealHandle:
             written = os.writev(self._descriptor, views[:_PARTS_AT_ONCE])
             views = _rest(views, written)
 
+    def fill(self, offset: int, octets: Octets) -> None:
+        """Put octets over some that were appended before."""
+        view = memoryview(octets).cast("B")
+        while view:
+            written = os.pwrite(self._descriptor, view, offset)
+            view, offset = view[written:], offset + written
+
+    def begin_writing(self, offset: int, length: int) -> None:
+        """Start writing back: what Linux does first when it is told to forget dirty pages."""
+        os.posix_fadvise(self._descriptor, offset, length, os.POSIX_FADV_DONTNEED)
+
     def sync(self) -> None:
         """Sync data and length; times may follow later."""
         os.fdatasync(self._descriptor)
@@ -96,7 +113,7 @@ class RealDisk:
 
     def create(self, path: Path) -> RealHandle:
         """Make and lock a file that was not there."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o640)
         try:
             lock_named(descriptor, path)

@@ -20,7 +20,7 @@ Then records, one behind the other. Header, 28 octets and the envelope:
 | -- | ------ | --------------------------------------------------------------------------- |
 | 0  | 4      | ``RREC``                                                                    |
 | 4  | 1      | version, 1                                                                  |
-| 5  | 1      | kind: 1 DICOM, 2 HL7                                                        |
+| 5  | 1      | kind: 1 DICOM, 2 HL7, 3 storage commitment                                  |
 | 6  | 2      | zero                                                                        |
 | 8  | 4      | length of the envelope                                                      |
 | 12 | 8      | length of the body                                                          |
@@ -28,7 +28,7 @@ Then records, one behind the other. Header, 28 octets and the envelope:
 | 24 | 4      | CRC-32 of octets 0 to 23 and the envelope, seeded with the segment's        |
 | 28 |        | envelope: canonical JSON (RFC 8785), see :class:`Envelope`                  |
 
-Body: the Part 10 octets of an instance, or an HL7 message as it came. Trailer, 16 octets:
+Body: the Part 10 octets of an instance, or a message as it came. Trailer, 16 octets:
 
 | at | octets | what                                                                        |
 | -- | ------ | --------------------------------------------------------------------------- |
@@ -87,6 +87,8 @@ class RecordKind(IntEnum):
     """Part 10 octets of one instance."""
     HL7 = 2
     """One HL7 v2 message as it came, without MLLP framing."""
+    COMMITMENT = 3
+    """The Action Information of a request for storage commitment (PS3.4 Section J.3.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +195,26 @@ def record_parts(
 ) -> list[Octets]:
     """Return the octets of one record of the segment ``name``; the body's parts are not copied."""
     length = sum(len(part) for part in body)
-    fields = _RECORD.pack(RECORD_MAGIC, _VERSION, kind, 0, len(envelope), length, sequence)
-    header = fields + _CRC.pack(_header_crc(name, fields, envelope)) + envelope
+    header = record_header(
+        name=name, sequence=sequence, kind=kind, envelope=envelope, body_length=length
+    )
     checksum = 0
     for part in body:
         checksum = zlib.crc32(part, checksum)
-    return [header, *body, _TRAILER.pack(checksum, sequence, _COMMIT)]
+    return [header, *body, record_trailer(checksum=checksum, sequence=sequence)]
+
+
+def record_header(
+    *, name: str, sequence: int, kind: RecordKind, envelope: bytes, body_length: int
+) -> bytes:
+    """Return what stands before a record's body."""
+    fields = _RECORD.pack(RECORD_MAGIC, _VERSION, kind, 0, len(envelope), body_length, sequence)
+    return fields + _CRC.pack(_header_crc(name, fields, envelope)) + envelope
+
+
+def record_trailer(*, checksum: int, sequence: int) -> bytes:
+    """Return what stands behind a body with this CRC-32."""
+    return _TRAILER.pack(checksum, sequence, _COMMIT)
 
 
 def _header_crc(name: str, fields: bytes, envelope: bytes) -> int:

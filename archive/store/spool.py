@@ -12,49 +12,23 @@ States of a segment::
 """
 
 import os
-import secrets
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from archive.clock import Clock, milliseconds
-from archive.errors import DiskFloorReached, NotFound, StorageFailed, TornRecord
+from archive.clock import Clock
+from archive.errors import NotFound, StorageFailed, TornRecord
 from archive.store.disk import Disk, Octets
 from archive.store.durable import sync_directory
+from archive.store.open_segment import Ground, OpenSegment, RecordStream, begin_segment, translated
 from archive.store.recovery import OPEN, READY, Recovery, recover_segment
-from archive.store.segment import (
-    CHUNK,
-    Envelope,
-    Record,
-    RecordKind,
-    is_segment_name,
-    record_parts,
-    scan,
-    segment_head,
-    segment_name,
-)
+from archive.store.segment import CHUNK, Envelope, Record, RecordKind, is_segment_name, scan
 
-__all__ = ["Recovery", "SegmentWriter", "Spool", "SpoolReader"]
+__all__ = ["RecordStream", "Recovery", "SegmentWriter", "Spool", "SpoolReader"]
 
 ROLLOVER_BYTES = 64 * 1024 * 1024
 """A segment this long is handed over, so that intake need not wait for the association's end."""
-
-_CREATE_ATTEMPTS = 5
-"""Recovery may take a file between its creation and its lock; it will not take five."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """Where and by which rules segments are written."""
-
-    directory: Path
-    disk: Disk
-    clock: Clock
-    floor_bytes: int
-    rollover_bytes: int
 
 
 class Spool:
@@ -73,14 +47,23 @@ class Spool:
         floor_bytes: int,
         rollover_bytes: int = ROLLOVER_BYTES,
     ) -> None:
-        self._ground = _Ground(directory, disk, clock, floor_bytes, rollover_bytes)
+        self._ground = Ground(directory, disk, clock, floor_bytes, rollover_bytes)
         self._writing = _Writing()
-        with _translated():
+        with translated():
             disk.make_directory(directory)
 
     def writer(self) -> "SegmentWriter":
         """Return a writer for one association or MLLP connection. Nothing is opened yet."""
         return SegmentWriter(self._ground, self._writing)
+
+    def stream(self, kind: RecordKind, envelope: Envelope) -> RecordStream:
+        """Begin a record of unknown length in a segment of its own.
+
+        Raises:
+            DiskFloorReached: too little would stay free; not one byte was written.
+            StorageFailed: the disk refused.
+        """
+        return RecordStream(self._ground, kind, envelope.encoded())
 
     def hand_over_quiet(self, seconds: float) -> int:
         """Hand over the segments of writers that have appended nothing for so long.
@@ -96,11 +79,11 @@ class Spool:
 class SegmentWriter:
     """Appends records; used by one thread at a time, while a timer may hand over."""
 
-    def __init__(self, ground: _Ground, writing: "_Writing") -> None:
+    def __init__(self, ground: Ground, writing: "_Writing") -> None:
         self._ground = ground
         self._writing = writing
         self._lock = threading.Lock()
-        self._segment: _OpenSegment | None = None
+        self._segment: OpenSegment | None = None
         self._appended_at = 0.0
 
     def append(self, kind: RecordKind, envelope: Envelope, body: Sequence[Octets]) -> None:
@@ -112,8 +95,8 @@ class SegmentWriter:
                 closed for good; the next append begins a new one.
         """
         octets = envelope.encoded()
-        with _translated(), self._lock:
-            self._check_floor(len(octets) + sum(len(part) for part in body))
+        with translated(), self._lock:
+            self._ground.check_floor(len(octets) + sum(len(part) for part in body))
             self._append(kind, octets, body)
             self._appended_at = self._ground.clock.monotonic()
 
@@ -137,14 +120,6 @@ class SegmentWriter:
         finally:
             self._lock.release()
 
-    def _check_floor(self, needed: int) -> None:
-        free = self._ground.disk.free_bytes(self._ground.directory)
-        floor = self._ground.floor_bytes
-        if free - needed < floor:
-            raise DiskFloorReached(
-                "The spool's disk is at its floor.", free=free, needed=needed, floor=floor
-            )
-
     def _append(self, kind: RecordKind, envelope: bytes, body: Sequence[Octets]) -> None:
         segment = self._segment or self._begin()
         try:
@@ -155,8 +130,8 @@ class SegmentWriter:
         if segment.length >= self._ground.rollover_bytes:
             self._hand_over()
 
-    def _begin(self) -> "_OpenSegment":
-        self._segment = _begin_segment(self._ground)
+    def _begin(self) -> "OpenSegment":
+        self._segment = begin_segment(self._ground)
         self._writing.add(self)
         return self._segment
 
@@ -190,62 +165,6 @@ class _Writing:
             return list(self._writers)
 
 
-class _OpenSegment:
-    """One segment while it is written: usable until its first failure."""
-
-    def __init__(self, ground: _Ground, name: str) -> None:
-        self._disk = ground.disk
-        self._name = name
-        self._path = ground.directory / (name + OPEN)
-        self._handle = ground.disk.create(self._path)
-        self._records = 0
-        self.length = 0
-
-    def append(self, kind: RecordKind, envelope: bytes, body: Sequence[Octets]) -> None:
-        """Write and sync one record; whatever goes wrong ends the segment."""
-        try:
-            parts = record_parts(
-                name=self._name, sequence=self._records + 1, kind=kind, envelope=envelope, body=body
-            )
-            self._write_synced(parts if self._records else [segment_head(self._name), *parts])
-        except BaseException:
-            self._abandon()
-            raise
-
-    def _write_synced(self, parts: Sequence[Octets]) -> None:
-        self._handle.write(parts)
-        self._handle.sync()
-        if not self._records:
-            self._disk.sync_directory(self._path.parent)
-        self._records += 1
-        self.length += sum(len(part) for part in parts)
-
-    def hand_over(self) -> None:
-        """Give the file the name that readers look for; where that fails, recovery will."""
-        with suppress(OSError):
-            self._disk.rename(self._path, self._path.with_suffix(READY))
-        self._close()
-
-    def _abandon(self) -> None:
-        """Drop what was not acknowledged, if the disk still can, and leave the rest to recovery."""
-        with suppress(OSError):
-            self._handle.truncate(self.length)
-        self._close()
-
-    def _close(self) -> None:
-        with suppress(OSError):
-            self._handle.close()
-
-
-def _begin_segment(ground: _Ground) -> _OpenSegment:
-    for _ in range(_CREATE_ATTEMPTS):
-        created_ms = milliseconds(ground.clock.now())
-        name = segment_name(created_ms=created_ms, chance=secrets.randbits(64))
-        with suppress(BlockingIOError):
-            return _OpenSegment(ground, name)
-    raise StorageFailed("No new segment could be locked.")
-
-
 class SpoolReader:
     """A directory of segments, for those who read. Any process may; writers are not disturbed."""
 
@@ -268,7 +187,7 @@ class SpoolReader:
         recoveries, failures = [], []
         for name in self._named(OPEN):
             try:
-                with _translated():
+                with translated():
                     recoveries.append(recover_segment(self._directory, name))
             except StorageFailed as failure:
                 failures.append(failure)
@@ -300,7 +219,7 @@ class SpoolReader:
 
     def delete(self, name: str) -> None:
         """Remove a segment, durably. One that is gone is no error."""
-        with _translated():
+        with translated():
             self._path(name).unlink(missing_ok=True)
             sync_directory(self._directory)
 
@@ -315,7 +234,7 @@ class SpoolReader:
 
     def _opened(self, name: str) -> BinaryIO:
         path = self._path(name)
-        with _translated():
+        with translated():
             try:
                 return path.open("rb", buffering=0)
             except FileNotFoundError as error:
@@ -323,23 +242,15 @@ class SpoolReader:
 
 
 def _closing_scan(file: BinaryIO, name: str) -> Iterator[Record]:
-    with file, _translated():
+    with file, translated():
         yield from scan(file, name)
 
 
 def _chunks(file: BinaryIO, at: int, end: int) -> Iterator[bytes]:
-    with file, _translated():
+    with file, translated():
         while at < end:
             chunk = os.pread(file.fileno(), min(CHUNK, end - at), at)
             if not chunk:
                 raise TornRecord("The segment has become shorter.", offset=at)
             at += len(chunk)
             yield chunk
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageFailed("The spool's disk refused.", errno=error.errno) from error
