@@ -17,7 +17,7 @@ from archive.dimse import negotiation
 from archive.dimse.outbox import answer_store
 from archive.dimse.peers import Callers, Destinations
 from archive.dimse.receive import Inbox, Peer, Receiver, Reception, StoreRequest
-from archive.dimse.transport import UpperLayer
+from archive.dimse.upper_layer import UpperLayer
 from archive.words.identity import Asker
 
 if TYPE_CHECKING:

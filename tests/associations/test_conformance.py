@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from archive.dimse import negotiation, scp
+from archive.dimse import negotiation
+from archive.dimse.limits import DoorLimits
 from archive.index.matching import MATCHED
 from archive.view.stamp import STAMPED_KEYWORDS
 from archive.words.statuses import FindStatus, RetrieveStatus, StoreStatus
@@ -49,8 +50,8 @@ def test_limits_and_names_are_told() -> None:
     for value in (
         IMPLEMENTATION_CLASS_UID,
         IMPLEMENTATION_VERSION_NAME,
-        f"{scp.MAXIMUM_LENGTH:,}",
-        f"{scp.MAXIMUM_ASSOCIATIONS};",
-        f"{scp.IDLE_SECONDS:.0f} s",
+        f"{DoorLimits().pdu_bytes:,}",
+        f"{DoorLimits().associations};",
+        f"{DoorLimits().idle_seconds:.0f} s",
     ):
         assert value in told
