@@ -1,5 +1,6 @@
 """The real processes of one tier, started, killed and started again by the test itself."""
 
+import contextlib
 import json
 import os
 import select
@@ -9,6 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from archive.process import DEATH_PIPE, READY_FD
 from tests.peers.processes import wait_until
@@ -78,6 +81,23 @@ class Process:
         """End it as `kill -9` does, and return when it is gone."""
         self.signal(signal.SIGKILL)
         self._gone()
+
+    def kill_all(self) -> None:
+        """End it and every process that it started, as `kill -9` does, all at once."""
+        everybody = self.children()
+        assert self._process is not None, "it does not run"
+        self._process.send_signal(signal.SIGKILL)
+        for child in everybody:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        self._gone()
+        psutil.wait_procs(everybody, END_SECONDS)
+
+    def children(self) -> list[psutil.Process]:
+        """Return the processes that it started, and those that they did."""
+        assert self._process is not None, "it does not run"
+        found: list[psutil.Process] = psutil.Process(self._process.pid).children(recursive=True)
+        return found
 
     def ask_to_end(self) -> None:
         """Ask it to end, if it runs."""
