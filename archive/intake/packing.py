@@ -18,7 +18,7 @@ from archive.intake.plain import Stored
 from archive.reader import Octets
 from archive.store.manifest import Manifest, Member, PackKind
 from archive.store.origin import Arrival, Origin
-from archive.store.pack import Source, build_pack, verify_pack
+from archive.store.pack import Source, build_pack
 from archive.words.identity import Issuer
 
 INSTANCES_LIMIT = 2000
@@ -92,7 +92,7 @@ def built(
     """
     path = staging / f"{secrets.token_hex(16)}.tar"
     origin = _origin(parcel, of, node=node)
-    build_pack(
+    verified = build_pack(
         path,
         manifest=parcel.manifest,
         metadata=_metadata(parcel, of.unsealed, octets),
@@ -102,7 +102,6 @@ def built(
             for member, row in zip(parcel.manifest.members, parcel.rows, strict=True)
         ],
     )
-    verified = verify_pack(path)
     pack = SealedPack(
         manifest=verified.manifest,
         layout=verified.layout,

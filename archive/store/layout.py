@@ -14,7 +14,8 @@ and each member:
 
 | key                | value                                                                    |
 | ------------------ | ------------------------------------------------------------------------ |
-| ``checksum``       | SHA-256 of the stored octets, whatever their codec                       |
+| ``checksum``       | SHA-256 of the stored octets before the Data Set, which has its digest   |
+|                    | in the manifest; of a document therefore of nothing                      |
 | ``codec``          | ``verbatim``: Part 10 octets, or a document, as they are                 |
 | ``data_set_offset``| where the Data Set begins inside the decoded member; 0 for a document    |
 | ``length``         | stored octets                                                            |
@@ -53,7 +54,7 @@ class Placement:
     """Where the Data Set begins inside the decoded member."""
     codec: str
     checksum: bytes
-    """SHA-256 of the stored octets."""
+    """SHA-256 of the stored octets before the Data Set."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,9 @@ from archive.store.pack_members import (
     METADATA,
     ORIGIN,
     MemberDigest,
+    headed,
     tar_order,
+    verbatim,
 )
 
 _CHUNK = 1024 * 1024
@@ -61,16 +63,6 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """A pack that was written."""
-
-    content_id: bytes
-    encoding_id: bytes
-    length: int
-    layout: Layout
-
-
-@dataclass(frozen=True, slots=True)
 class Verified:
     """A pack of which every octet was read and found right."""
 
@@ -89,8 +81,11 @@ def build_pack(
     metadata: bytes,
     origin: Origin,
     sources: Sequence[Source],
-) -> Built:
-    """Write a pack durably under ``target``, streaming; every member is verified on the way.
+) -> Verified:
+    """Write a pack durably under ``target``, streaming.
+
+    What was written is read back and verified before it gets its name: a pack that is there has
+    the octets that its manifest lists.
 
     ``metadata`` is the DICOM JSON array in UTF-8, not compressed; ``[]`` for documents.
     ``sources`` may come in any order, one for each member.
@@ -101,12 +96,13 @@ def build_pack(
         StorageFailed: the disk refused.
     """
     assembly = _Assembly(manifest, metadata, origin, sources)
-    write_durably(target, assembly.octets())
-    return assembly.built()
+    verified: list[Verified] = []
+    write_durably(target, assembly.octets(), check=lambda path: verified.append(verify_pack(path)))
+    return verified[0]
 
 
 class _Assembly:
-    """The octets of a pack in their order, and what is learnt of them on the way."""
+    """The octets of a pack in their order, and where everything lies in them."""
 
     def __init__(
         self, manifest: Manifest, metadata: bytes, origin: Origin, sources: Sequence[Source]
@@ -118,22 +114,12 @@ class _Assembly:
         self._sources = _by_member(manifest, sources)
         self._extents: dict[str, Extent] = {}
         self._placements: dict[int, Placement] = {}
-        self._encoding = hashlib.sha256()
         self._at = 0
 
     def octets(self) -> Iterator[bytes]:
         for chunk in self._parts():
-            self._encoding.update(chunk)
             self._at += len(chunk)
             yield chunk
-
-    def built(self) -> Built:
-        return Built(
-            content_id=self._manifest.content_id,
-            encoding_id=self._encoding.digest(),
-            length=self._at,
-            layout=self._layout(),
-        )
 
     def _parts(self) -> Iterator[bytes]:
         yield from self._file(MANIFEST, self._manifest.canonical())
@@ -141,7 +127,8 @@ class _Assembly:
         yield from self._file(ORIGIN, self._origin)
         for name, index in tar_order(self._manifest):
             yield from self._member(name, index)
-        yield from self._file(LAYOUT, self._layout().canonical())
+        layout = _layout(self._manifest, self._extents, self._placements)
+        yield from self._file(LAYOUT, layout.canonical())
         yield tar.END
 
     def _file(self, name: str, octets: bytes) -> Iterator[bytes]:
@@ -152,16 +139,14 @@ class _Assembly:
     def _member(self, name: str, index: int) -> Iterator[bytes]:
         source = self._sources[self._manifest.members[index]]
         yield tar.header(tar.Entry(name, source.part10_length))
-        digest = MemberDigest(self._manifest.kind, source.member, offset=self._at)
-        yield from digest.follow(source.open())
-        placement = digest.placement()
-        if placement.data_set_offset != source.data_set_offset:
-            raise PackMalformed("The Data Set does not begin where the source says.")
-        self._placements[index] = placement
-        yield tar.padding(placement.length)
-
-    def _layout(self) -> Layout:
-        return _layout(self._manifest, self._extents, self._placements)
+        offset, head = self._at, b""
+        for chunk in headed(source.open()):
+            head = head or chunk[: source.data_set_offset]
+            yield chunk
+        if self._at - offset != source.part10_length:
+            raise PackMalformed("A source is longer or shorter than it says.")
+        self._placements[index] = verbatim(head, offset=offset, length=source.part10_length)
+        yield tar.padding(source.part10_length)
 
 
 def _by_member(manifest: Manifest, sources: Sequence[Source]) -> dict[Member, Source]:
@@ -211,7 +196,7 @@ def verify_pack(path: Path) -> Verified:
         StorageFailed: the disk refused.
     """
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=_CHUNK) as file:
             return _Reading(file).verified()
     except FileNotFoundError as error:
         raise NotFound("No such pack.", pack=path.name) from error
@@ -259,8 +244,7 @@ class _Reading:
     def _member(self, manifest: Manifest, name: str, index: int) -> Placement:
         size = self._header(name)
         digest = MemberDigest(manifest.kind, manifest.members[index], offset=self._at)
-        for _ in digest.follow(self._chunks(size)):
-            pass
+        digest.follow(self._chunks(size))
         self._padding(size)
         return digest.placement()
 

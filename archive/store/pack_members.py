@@ -83,20 +83,18 @@ class MemberDigest:
         self._member = member
         self._offset = offset
         self._length = 0
-        self._data_set_offset = 0
-        self._stored = hashlib.sha256()
+        self._head = b""
         self._data_set = hashlib.sha256()
 
-    def follow(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the octets of the member as they are counted in."""
+    def follow(self, chunks: Iterable[bytes]) -> None:
+        """Count in all octets of the member."""
         for chunk in headed(chunks):
-            if not self._length:
-                self._data_set_offset = self._begins(chunk)
-            skip = 0 if self._length else self._data_set_offset
-            self._data_set.update(memoryview(chunk)[skip:])
-            self._stored.update(chunk)
+            if self._length:
+                self._data_set.update(chunk)
+            else:
+                self._head = chunk[: self._begins(chunk)]
+                self._data_set.update(memoryview(chunk)[len(self._head) :])
             self._length += len(chunk)
-            yield chunk
 
     def placement(self) -> Placement:
         """Return where the member lies, once all of its octets have been followed.
@@ -106,17 +104,11 @@ class MemberDigest:
             DigestMismatch: its octets are others than listed.
         """
         uid = self._member.sop_instance_uid
-        if self._length - self._data_set_offset != self._member.size:
+        if self._length - len(self._head) != self._member.size:
             raise PackMalformed("A member's size is not as listed.", uid=uid, length=self._length)
         if self._data_set.digest() != self._member.sha256:
             raise DigestMismatch("A member's digest is not as listed.", uid=uid)
-        return Placement(
-            offset=self._offset,
-            length=self._length,
-            data_set_offset=self._data_set_offset,
-            codec=VERBATIM,
-            checksum=self._stored.digest(),
-        )
+        return verbatim(self._head, offset=self._offset, length=self._length)
 
     def _begins(self, head: bytes) -> int:
         if self._kind is PackKind.DOCUMENTS:
@@ -126,3 +118,14 @@ class MemberDigest:
         except DataSetUnreadable as error:
             uid = self._member.sop_instance_uid
             raise PackMalformed("A member is not a Part 10 file.", uid=uid) from error
+
+
+def verbatim(head: bytes, *, offset: int, length: int) -> Placement:
+    """Return where a member of ``length`` octets lies, with ``head`` before its Data Set."""
+    return Placement(
+        offset=offset,
+        length=length,
+        data_set_offset=len(head),
+        codec=VERBATIM,
+        checksum=hashlib.sha256(head).digest(),
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 from archive.store.disk import RealDisk
 from archive.store.manifest import Manifest, Member, PackKind
 from archive.store.origin import Arrival, Origin
-from archive.store.pack import Built, Source, build_pack
+from archive.store.pack import Source, Verified, build_pack
 from archive.store.part10 import file_meta
 from archive.store.segment import Envelope
 from archive.store.spool import Spool
@@ -163,7 +163,9 @@ def metadata_of(instances: Sequence[Instance]) -> bytes:
     return json.dumps(array).encode()
 
 
-def pack_of(target: Path, instances: Sequence[Instance], kind: PackKind = PackKind.SERIES) -> Built:
+def pack_of(
+    target: Path, instances: Sequence[Instance], kind: PackKind = PackKind.SERIES
+) -> Verified:
     return build_pack(
         target,
         manifest=manifest_of(instances, kind),
