@@ -48,6 +48,17 @@ class JobState(StrEnum):
     CANCELED = "CANCELED"
 
 
+class CommitmentState(StrEnum):
+    """Where a storage commitment request stands (PS3.4 Annex J)."""
+
+    REQUESTED = "REQUESTED"
+    """Taken charge of; what it names may still be in the spool."""
+    JUDGED = "JUDGED"
+    """The result is known, and nobody has acknowledged it yet."""
+    REPORTED = "REPORTED"
+    """The AE that asked has acknowledged the result."""
+
+
 class LinkState(StrEnum):
     """How far a link between two local patients is trusted."""
 
@@ -90,6 +101,12 @@ INSTANCE_MOVES: Mapping[InstanceState, frozenset[InstanceState]] = {
     ),
     InstanceState.REJECTED: frozenset({InstanceState.DELETED}),
     InstanceState.DELETED: frozenset(),
+}
+
+COMMITMENT_MOVES: Mapping[CommitmentState, frozenset[CommitmentState]] = {
+    CommitmentState.REQUESTED: frozenset({CommitmentState.JUDGED}),
+    CommitmentState.JUDGED: frozenset({CommitmentState.REPORTED}),
+    CommitmentState.REPORTED: frozenset({CommitmentState.JUDGED}),
 }
 
 JOB_MOVES: Mapping[JobState, frozenset[JobState]] = {

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select
 
 from archive.index import tables
 from archive.index.adding import add, decided_here
+from archive.index.arrivals import note_sender
 from archive.index.engine import serialise
 from archive.index.header import Arrived
 from archive.index.journal import data_quality, tally
@@ -125,8 +126,10 @@ def _study(arrived: Arrived) -> tuple[int, str]:
 
 def _register_one(conn: Connection, arrived: Arrived, verdicts: Verdicts, at_ms: int) -> Answer:
     own = _own(conn, arrived)
-    if any(_same_octets(arrived, holding) for holding in own):
-        return Answer.ALREADY_HELD
+    for holding in own:
+        if _same_octets(arrived, holding):
+            note_sender(conn, arrived, holding, at_ms=at_ms)
+            return Answer.ALREADY_HELD
     rivals = _rivals(conn, arrived, own)
     if not rivals:
         add(conn, [arrived], at_ms=at_ms)

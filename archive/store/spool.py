@@ -175,6 +175,12 @@ class SpoolReader:
         """Return the names of the segments handed over, oldest first."""
         return self._named(READY)
 
+    def present(self) -> frozenset[str]:
+        """Return the names of all segments, also of those that are still written."""
+        # One that is handed over between the two looks is seen by the second.
+        being_written = self._named(OPEN)
+        return frozenset([*being_written, *self._named(READY)])
+
     def recover(self) -> list[Recovery]:
         """Take over the segments whose writer is gone. Call it in every round, not once.
 

@@ -18,6 +18,7 @@ from archive.index.tables.people import (
     source,
 )
 from archive.index.tables.records import (
+    commitment,
     copy,
     data_quality,
     delivery,
@@ -37,6 +38,7 @@ __all__ = [
     "accession_alias",
     "arrival",
     "assigning_authority",
+    "commitment",
     "copy",
     "data_quality",
     "delivery",

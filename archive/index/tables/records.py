@@ -53,7 +53,34 @@ sighting = Table(
     time("at"),
     Index(None, "sop_instance_uid"),
 )
-"""What register() answered other than Registered and AlreadyHeld, with its evidence."""
+"""What register() answered other than Registered, with its evidence.
+
+Of AlreadyHeld only what came from another AE than before, once: ``calling_ae`` may ask whether it
+is committed.
+"""
+
+commitment = Table(
+    "commitment",
+    metadata,
+    key("id"),
+    Column("calling_ae", String(64), nullable=False),
+    Column("transaction_uid", String(64), nullable=False),
+    Column("content", LargeBinary(32), nullable=False),
+    ref("custodian_id", "organisation.id"),
+    Column("state", String(12), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    text("awaits"),
+    time("requested_at"),
+    time("judged_at", nullable=True),
+    time("reported_at", nullable=True),
+    UniqueConstraint("calling_ae", "transaction_uid", "content"),
+    Index(None, "state"),
+)
+"""A storage commitment request: what is asked until it is judged, then the result.
+
+``content`` is the SHA-256 of what is asked for. ``awaits`` lists the spool segments that may hold
+some of it. A second request under a Transaction UID that asks for something else has a row too.
+"""
 
 segment_progress = Table(
     "segment_progress",

@@ -425,6 +425,38 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_node_name")),
     )
     op.create_table(
+        "commitment",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("calling_ae", sa.String(length=64), nullable=False),
+        sa.Column("transaction_uid", sa.String(length=64), nullable=False),
+        sa.Column("content", sa.LargeBinary(length=32), nullable=False),
+        sa.Column(
+            "custodian_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("awaits", sa.Text(), server_default="", nullable=False),
+        sa.Column("requested_at", sa.BigInteger(), nullable=False),
+        sa.Column("judged_at", sa.BigInteger(), nullable=True),
+        sa.Column("reported_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["custodian_id"], ["organisation.id"], name=op.f("fk_commitment_custodian_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_commitment")),
+        sa.UniqueConstraint(
+            "calling_ae",
+            "transaction_uid",
+            "content",
+            name=op.f("uq_commitment_calling_ae_transaction_uid_content"),
+        ),
+    )
+    op.create_index(op.f("ix_commitment_state"), "commitment", ["state"], unique=False)
+    op.create_table(
         "sighting",
         sa.Column(
             "id",
