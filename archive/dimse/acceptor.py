@@ -2,6 +2,8 @@
 
 import logging
 import secrets
+import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +13,18 @@ from pynetdicom import AE
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_ECHO, C_FIND, C_GET, C_MOVE
+from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.presentation import PresentationContext
 
 from archive.dimse import negotiation
-from archive.dimse.outbox import answer_store
+from archive.dimse.outbox import store_response
+from archive.dimse.p_data import p_data
 from archive.dimse.peers import Callers, Destinations
-from archive.dimse.receive import Inbox, Peer, Receiver, Reception, StoreRequest
+from archive.dimse.receive import Incoming, Peer, Receiver, Reception, StoreAnswer, StoreRequest
+from archive.dimse.tcp import TURN_SECONDS
 from archive.dimse.upper_layer import UpperLayer
+from archive.dimse.wire import Wire
+from archive.errors import MalformedMessage
 from archive.words.identity import Asker
 
 if TYPE_CHECKING:
@@ -31,6 +38,7 @@ SOP_CLASS_NOT_SUPPORTED = 0x0122
 
 _WAITING_PDUS = 256
 _PAUSE_SECONDS = 0.001
+_ERRAND_SECONDS = 0.1
 
 Response = C_ECHO | C_FIND | C_GET | C_MOVE
 
@@ -50,7 +58,11 @@ class Offer:
 
 
 class Acceptor(Association):
-    """An association that somebody else opened."""
+    """An association that somebody else opened.
+
+    Two threads, as pynetdicom has it: the upper layer's reads and answers C-STORE requests by
+    itself; this one serves all else, so that a C-CANCEL is heard while a query is answered.
+    """
 
     asker: Asker
     """As whom the calling AE asks; set when it was admitted."""
@@ -60,13 +72,28 @@ class Acceptor(Association):
         self.name = f"AcceptorThread@{secrets.token_hex(8)}"
         self.offer = offer
         self.calling_ae = ""
+        self.errand: Callable[[], None] | None = None
+        """Called in this thread about every 0.1 s while nothing is being served."""
+        self._stirred = threading.Event()
         self.acse = negotiation.Negotiator(self)
-        self.dimse = Inbox(self)
         self.dul = UpperLayer(self)
         # pynetdicom keeps its time limits in the upper layer that was just replaced.
         self.acse_timeout = entity.acse_timeout
         self.network_timeout = entity.network_timeout
         self._reception: Reception | None = None
+        self._receiving_lock = threading.Lock()
+
+    def connect(self, connection: socket.socket) -> None:
+        """Take the connection that the association is to live on."""
+        self.set_socket(Wire(self, connection, look=self._upper_layer.look))
+
+    def stir(self) -> None:
+        """Wake this thread: there may be something to serve."""
+        self._stirred.set()
+
+    @property
+    def _upper_layer(self) -> UpperLayer:
+        return cast("UpperLayer", self.dul)
 
     def run_reactor(self) -> None:
         """Serve until the association ends, then hand over what was stored."""
@@ -75,6 +102,80 @@ class Acceptor(Association):
         finally:
             if self._reception is not None:
                 self._reception.end()
+
+    def _run_reactor(self) -> None:
+        """Serve what comes, in the order of pynetdicom's own loop, asleep while nothing does."""
+        while not self._kill:
+            self._stirred.wait(_ERRAND_SECONDS if self.errand else TURN_SECONDS)
+            self._stirred.clear()
+            self._is_paused = True
+            self._reactor_checkpoint.wait()
+            self._is_paused = False
+            self._serve_waiting()
+            if self._has_to_end():
+                self.kill()
+
+    def _serve_waiting(self) -> None:
+        while not self.dimse.msg_queue.empty() and not self.has_ended():
+            context_id, message = self.dimse.get_msg(block=False)
+            if message is not None:
+                self._serve_request(message, cast("int", context_id))
+        if self.errand is not None and not self.has_ended():
+            self.errand()
+
+    def _has_to_end(self) -> bool:
+        """Tell whether the association is over, having answered a release or an abort."""
+        if self.is_established and self.acse.is_release_requested():
+            self.acse.send_release(is_response=True)
+            self.is_released, self.is_established = True, False
+        elif self.acse.is_aborted():
+            self.dul.receive_pdu(wait=False)
+            self.is_aborted, self.is_established = True, False
+        elif self.dul.is_alive() and self.dul.idle_timer_expired():
+            LOGGER.warning("association=%s aborted limit=idle_seconds", self.name)
+            self.abort()
+        return self.is_released or self.is_aborted or not self.dul.is_alive() or self._sent_abort
+
+    # --- messages, in the upper layer's thread ----------------------------------------------
+
+    def accepts(self, context_id: int) -> bool:
+        """Tell whether a presentation context was accepted."""
+        return context_id in self._accepted_cx
+
+    def incoming(self, request: StoreRequest) -> Incoming:
+        """Return where the Data Set of a C-STORE goes."""
+        syntax = self._accepted_cx[request.context_id].transfer_syntax[0]
+        return self.reception().incoming(request, str(syntax))
+
+    def answer(self, request: StoreRequest, answer: StoreAnswer) -> None:
+        """Send the response to a C-STORE.
+
+        Raises:
+            ConnectionEnded: the peer does not take it.
+        """
+        response = p_data(
+            request.context_id,
+            store_response(request, answer),
+            maximum_length=self.dimse.maximum_pdu_size or 0,
+        )
+        cast("Wire", self.dul.socket).send_all(response)
+
+    def fragment(self, context_id: int, value: bytes) -> bool:
+        """Take a fragment of a message that is pynetdicom's; tell whether the message goes on.
+
+        Raises:
+            MalformedMessage: it cannot be read.
+        """
+        primitive = P_DATA()
+        primitive.presentation_data_value_list.append((context_id, value))
+        try:
+            self.dimse.receive_primitive(primitive)
+        except Exception as error:
+            raise MalformedMessage(
+                "A message cannot be read.", error=type(error).__name__
+            ) from error
+        self.stir()
+        return self.dimse.message is not None
 
     def admits(self, calling_ae: str) -> bool:
         """Tell whether the calling AE may associate, and note as whom it asks."""
@@ -125,10 +226,7 @@ class Acceptor(Association):
             self.dul._idle_timer.restart()  # noqa: SLF001
 
     def _serve(self, message: Any, context: PresentationContext) -> None:  # noqa: ANN401
-        if isinstance(message, StoreRequest):
-            answer = self._receiving().store(message, str(context.transfer_syntax[0]))
-            answer_store(self, message, answer)
-        elif isinstance(message, C_ECHO):
+        if isinstance(message, C_ECHO):
             self._answer(message, context, SUCCESS)
         elif isinstance(message, C_FIND | C_GET | C_MOVE):
             self._query(message, context)
@@ -158,14 +256,17 @@ class Acceptor(Association):
         response.Status = status
         self.respond(response, context)
 
-    def _receiving(self) -> Reception:
-        if self._reception is None:
-            self._reception = self.offer.receiver.reception(
-                Peer(
-                    association=self.name,
-                    calling_ae=self.calling_ae,
-                    called_ae=str(cast("Any", self.requestor.primitive).called_ae_title).strip(),
-                    address=f"{self.requestor.address}:{self.requestor.port}",
-                )
-            )
-        return self._reception
+    def reception(self) -> Reception:
+        """Return what this association stores through."""
+        with self._receiving_lock:
+            if self._reception is None:
+                self._reception = self.offer.receiver.reception(self._peer())
+            return self._reception
+
+    def _peer(self) -> Peer:
+        return Peer(
+            association=self.name,
+            calling_ae=self.calling_ae,
+            called_ae=str(cast("Any", self.requestor.primitive).called_ae_title).strip(),
+            address=f"{self.requestor.address}:{self.requestor.port}",
+        )

@@ -59,8 +59,8 @@ class StoreMessage:
         }
 
 
-def answer_store(association: "Association", request: StoreRequest, answer: StoreAnswer) -> None:
-    """Send a C-STORE response; what the request named is echoed, whatever it was."""
+def store_response(request: StoreRequest, answer: StoreAnswer) -> bytes:
+    """Return the Command Set of a response; what the request named is echoed, whatever it was."""
     values = {
         commands.AFFECTED_SOP_CLASS_UID: commands.ui(request.sop_class_uid),
         commands.COMMAND_FIELD: commands.us(commands.C_STORE_RSP),
@@ -71,7 +71,7 @@ def answer_store(association: "Association", request: StoreRequest, answer: Stor
     }
     if answer.comment:
         values[commands.ERROR_COMMENT] = commands.lo(answer.comment)
-    _send(association, request.context_id, commands.coded_command(values), ())
+    return commands.coded_command(values)
 
 
 def store(

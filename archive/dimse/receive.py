@@ -1,4 +1,4 @@
-"""C-STORE as it arrives: fragments are gathered, made durable, and only then answered.
+"""C-STORE as it arrives: gathered, made durable, and only then answered.
 
 The hot path. It needs a disk, and nothing else: nothing is decoded but the Command Set, no
 database, broker or network is touched. Whatever a peer calls its objects, its octets are kept and
@@ -6,49 +6,42 @@ its request is answered.
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
-
-from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.pdu_primitives import P_DATA
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 from archive.clock import Clock
 from archive.dimse import commands
-from archive.errors import InvalidUid, MalformedMessage, Unavailable
+from archive.errors import InvalidUid, Unavailable
+from archive.store.disk import Octets
 from archive.store.part10 import file_meta
 from archive.store.segment import Envelope, RecordKind
-from archive.store.spool import Spool
+from archive.store.spool import RecordStream, Spool
 from archive.words.statuses import StoreStatus
 from archive.words.uids import parse_uid
 
-if TYPE_CHECKING:
-    from pynetdicom.association import Association
-
 LOGGER = logging.getLogger(__name__)
-
-_COMMAND = 0x01
-_LAST = 0x02
-_INVALID_PDU = "Evt19"
-"""PS3.8 Table 9-5: unrecognised or invalid PDU; the state machine answers with A-ABORT."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreRequest:
-    """One C-STORE request with its Data Set, both exactly as they came (PS3.7 Section 9.1.1)."""
+    """One C-STORE request as its Command Set told it (PS3.7 Section 9.1.1)."""
 
     context_id: int
     message_id: int
     sop_class_uid: str
     sop_instance_uid: str
     """Both as the command said, unchecked."""
-    data_set: Sequence[bytes]
-    """The Data Set fragments, in order; empty where the command said that none follows."""
 
-    @property
-    def octets(self) -> int:
-        """Length of the Data Set."""
-        return sum(len(fragment) for fragment in self.data_set)
+    @classmethod
+    def of(cls, context_id: int, command: Mapping[int, bytes]) -> Self:
+        """Return what a Command Set asks for."""
+        return cls(
+            context_id=context_id,
+            message_id=commands.number(command, commands.MESSAGE_ID) or 0,
+            sop_class_uid=commands.text(command, commands.AFFECTED_SOP_CLASS_UID),
+            sop_instance_uid=commands.text(command, commands.AFFECTED_SOP_INSTANCE_UID),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,102 +50,6 @@ class StoreAnswer:
 
     status: StoreStatus
     comment: str = ""
-
-
-@dataclass(slots=True)
-class _Arriving:
-    """A C-STORE whose Data Set is still on its way."""
-
-    context_id: int
-    command: dict[int, bytes]
-    fragments: list[bytes] = field(default_factory=list)
-
-    def request(self) -> StoreRequest:
-        return StoreRequest(
-            context_id=self.context_id,
-            message_id=commands.number(self.command, commands.MESSAGE_ID) or 0,
-            sop_class_uid=commands.text(self.command, commands.AFFECTED_SOP_CLASS_UID),
-            sop_instance_uid=commands.text(self.command, commands.AFFECTED_SOP_INSTANCE_UID),
-            data_set=self.fragments,
-        )
-
-
-class Inbox(DIMSEServiceProvider):
-    """Gathers the messages of one association; a C-STORE is kept as octets, without a model.
-
-    pynetdicom would abort an association on a UID of 65 characters and leave a request without UID
-    unanswered. Here neither happens. All other messages are pynetdicom's own.
-    """
-
-    def __init__(self, assoc: "Association") -> None:
-        super().__init__(assoc)
-        self._command = bytearray()
-        self._arriving: _Arriving | None = None
-
-    def receive_primitive(self, primitive: P_DATA) -> None:
-        """Take the fragments of one P-DATA indication (PS3.8 Section 9.3.1 and Annex E.2)."""
-        for context_id, value in primitive.presentation_data_value_list:
-            if not value:
-                self._refuse("A fragment has no Message Control Header.")
-            elif value[0] & _COMMAND:
-                self._take_command(context_id, value)
-            elif self._arriving is None:
-                self._pass_on(context_id, value)
-            else:
-                self._take_data(self._arriving, context_id, value)
-
-    def _take_command(self, context_id: int, value: bytes) -> None:
-        self._command += value[1:]
-        if self._arriving is not None or len(self._command) > commands.LENGTH_LIMIT:
-            self._refuse("A command came where none may come, or it does not end.")
-        elif value[0] & _LAST:
-            octets = bytes(self._command)
-            self._command.clear()
-            self._begin(context_id, octets)
-
-    def _begin(self, context_id: int, octets: bytes) -> None:
-        try:
-            command = commands.read_command(octets)
-        except MalformedMessage as error:
-            self._refuse(error.sentence)
-            return
-        if commands.number(command, commands.COMMAND_FIELD) != commands.C_STORE_RQ:
-            self._pass_on(context_id, bytes((_COMMAND | _LAST,)) + octets)
-            return
-        arriving = _Arriving(context_id, command)
-        if commands.number(command, commands.COMMAND_DATA_SET_TYPE) == commands.NO_DATA_SET:
-            self._deliver(arriving)
-        else:
-            self._arriving = arriving
-
-    def _take_data(self, arriving: _Arriving, context_id: int, value: bytes) -> None:
-        if context_id != arriving.context_id:
-            self._refuse("A Data Set goes on in another presentation context.")
-            return
-        arriving.fragments.append(value[1:])
-        if value[0] & _LAST:
-            self._arriving = None
-            self._deliver(arriving)
-
-    def _pass_on(self, context_id: int, value: bytes) -> None:
-        try:
-            super().receive_primitive(_p_data(context_id, value))
-        except Exception as error:  # noqa: BLE001 - pynetdicom raises whatever a bad message makes it
-            self._refuse(f"A message cannot be read: {type(error).__name__}")
-
-    def _deliver(self, arriving: _Arriving) -> None:
-        self.msg_queue.put((arriving.context_id, cast("Any", arriving.request())))
-
-    def _refuse(self, sentence: str) -> None:
-        LOGGER.warning("association=%s refused=%r", self.assoc.name, sentence)
-        self._arriving = None
-        self.dul.event_queue.put(_INVALID_PDU)
-
-
-def _p_data(context_id: int, value: bytes) -> P_DATA:
-    primitive = P_DATA()
-    primitive.presentation_data_value_list.append((context_id, value))
-    return primitive
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,50 +79,78 @@ class Reception:
     """The stores of one association, one after the other."""
 
     def __init__(self, spool: Spool, clock: Clock, peer: Peer) -> None:
+        self._spool = spool
         self._writer = spool.writer()
         self._clock = clock
         self._peer = peer
 
-    def store(self, request: StoreRequest, transfer_syntax: str) -> StoreAnswer:
-        """Return the answer to one C-STORE, when its octets are on the disk or never will be.
+    def incoming(self, request: StoreRequest, transfer_syntax: str) -> "Incoming":
+        """Return where the Data Set of a request goes.
 
-        ``transfer_syntax`` is that of the accepted context. Success and 0117H both mean durable:
-        an object with an impossible UID is kept for a person to see. A700H means that nothing was
-        kept and the sender is to try again.
+        ``transfer_syntax`` is that of the accepted context.
         """
-        answer = self._answer(request, transfer_syntax)
-        LOGGER.info(
-            "association=%s calling=%r sop_instance_uid=%r octets=%d status=0x%04X comment=%r",
-            self._peer.association,
-            self._peer.calling_ae,
-            request.sop_instance_uid[:80],
-            request.octets,
-            answer.status,
-            answer.comment,
+        return Incoming(self, request, transfer_syntax)
+
+    def keep_request(
+        self,
+        *,
+        kind: RecordKind,
+        context_id: int,
+        transfer_syntax: str,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        body: bytes,
+    ) -> None:
+        """Make any other request durable; on return it is.
+
+        Raises:
+            Unavailable: it is not, and never will be.
+        """
+        envelope = self._envelope(
+            context_id=context_id,
+            transfer_syntax=transfer_syntax,
+            sop_class_uid=sop_class_uid,
+            sop_instance_uid=sop_instance_uid,
         )
-        return answer
+        self._writer.append(kind, envelope, [body])
 
     def end(self) -> None:
         """Hand over what was stored; nothing more comes."""
         self._writer.hand_over()
 
-    def _answer(self, request: StoreRequest, transfer_syntax: str) -> StoreAnswer:
-        if not request.octets:
-            return StoreAnswer(StoreStatus.CANNOT_UNDERSTAND, "No Data Set came.")
-        try:
-            self._keep(request, transfer_syntax)
-        except Unavailable as error:
-            return StoreAnswer(StoreStatus.OUT_OF_RESOURCES, error.sentence)
-        return _verdict(request)
+    # --- for Incoming -----------------------------------------------------------------------
 
-    def _keep(self, request: StoreRequest, transfer_syntax: str) -> None:
-        envelope = Envelope(
-            association=self._peer.association,
+    def append(self, request: StoreRequest, transfer_syntax: str, data_set: Octets) -> None:
+        """Make a whole instance durable.
+
+        Raises:
+            Unavailable: nothing of it was kept.
+        """
+        envelope, meta = self._described(request, transfer_syntax)
+        self._writer.append(RecordKind.DICOM, envelope, [meta, data_set])
+
+    def stream(self, request: StoreRequest, transfer_syntax: str) -> RecordStream:
+        """Begin an instance that is too long for memory. Errors as :meth:`append`."""
+        envelope, meta = self._described(request, transfer_syntax)
+        stream = self._spool.stream(RecordKind.DICOM, envelope)
+        stream.write([meta])
+        return stream
+
+    def tell(self, request: StoreRequest, answer: StoreAnswer, *, octets: int) -> None:
+        """Log what became of a request."""
+        LOGGER.info(
+            "association=%s calling=%r sop_instance_uid=%r octets=%d status=0x%04X comment=%r",
+            self._peer.association,
+            self._peer.calling_ae,
+            request.sop_instance_uid[:80],
+            octets,
+            answer.status,
+            answer.comment,
+        )
+
+    def _described(self, request: StoreRequest, transfer_syntax: str) -> tuple[Envelope, bytes]:
+        envelope = self._envelope(
             context_id=request.context_id,
-            calling_ae=self._peer.calling_ae,
-            called_ae=self._peer.called_ae,
-            peer=self._peer.address,
-            arrived_at=self._clock.now(),
             transfer_syntax=transfer_syntax,
             sop_class_uid=request.sop_class_uid,
             sop_instance_uid=request.sop_instance_uid,
@@ -237,7 +162,84 @@ class Reception:
             calling_ae=self._peer.calling_ae,
             called_ae=self._peer.called_ae,
         )
-        self._writer.append(RecordKind.DICOM, envelope, [meta, *request.data_set])
+        return envelope, meta
+
+    def _envelope(
+        self, *, context_id: int, transfer_syntax: str, sop_class_uid: str, sop_instance_uid: str
+    ) -> Envelope:
+        return Envelope(
+            association=self._peer.association,
+            context_id=context_id,
+            calling_ae=self._peer.calling_ae,
+            called_ae=self._peer.called_ae,
+            peer=self._peer.address,
+            arrived_at=self._clock.now(),
+            transfer_syntax=transfer_syntax,
+            sop_class_uid=sop_class_uid,
+            sop_instance_uid=sop_instance_uid,
+        )
+
+
+class Incoming:
+    """The Data Set of one C-STORE: it comes whole, or in parts where it is long.
+
+    Where the disk refuses, what still comes is let go, so that the request can be answered.
+    """
+
+    def __init__(self, reception: Reception, request: StoreRequest, transfer_syntax: str) -> None:
+        self._reception = reception
+        self._request = request
+        self._transfer_syntax = transfer_syntax
+        self._stream: RecordStream | None = None
+        self._failure: Unavailable | None = None
+        self._octets = 0
+
+    def write(self, part: memoryview) -> None:
+        """Take a part that is not the last; its memory may be used again."""
+        self._octets += len(part)
+        if self._failure is not None:
+            return
+        try:
+            if self._stream is None:
+                self._stream = self._reception.stream(self._request, self._transfer_syntax)
+            self._stream.write([part])
+        except Unavailable as error:
+            self._failure = error
+
+    def finish(self, last: memoryview) -> StoreAnswer:
+        """Return the answer to the request, when its octets are on the disk or never will be.
+
+        Success and 0117H both mean durable: an object with an impossible UID is kept for a person
+        to see. A700H means that nothing was kept and the sender is to try again.
+        """
+        answer = self._finish(last)
+        self._reception.tell(self._request, answer, octets=self._octets)
+        return answer
+
+    def abandon(self) -> None:
+        """Leave nothing of it: the rest does not come."""
+        if self._stream is not None and self._failure is None:
+            self._stream.abandon()
+
+    def _finish(self, last: memoryview) -> StoreAnswer:
+        if not self._octets and not last:
+            return StoreAnswer(StoreStatus.CANNOT_UNDERSTAND, "No Data Set came.")
+        try:
+            self._keep(last)
+        except Unavailable as error:
+            return StoreAnswer(StoreStatus.OUT_OF_RESOURCES, error.sentence)
+        return _verdict(self._request)
+
+    def _keep(self, last: memoryview) -> None:
+        if not self._octets:
+            self._octets = len(last)
+            self._reception.append(self._request, self._transfer_syntax, last)
+            return
+        self.write(last)
+        if self._failure is not None:
+            raise self._failure
+        if self._stream is not None:
+            self._stream.commit()
 
 
 def _verdict(request: StoreRequest) -> StoreAnswer:

@@ -16,7 +16,6 @@ from archive.dimse.negotiation import SERVED
 from archive.dimse.peers import Callers, Destination, Destinations
 from archive.dimse.receive import Receiver
 from archive.dimse.tcp import Address
-from archive.dimse.transport import Wire
 from archive.dimse.watch import Watch
 from archive.words.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
@@ -77,7 +76,6 @@ class Door:
         Works without :meth:`start`. ``on_end`` is called once, in the association's own thread,
         when it has ended and what it stored has been handed over.
         """
-        connection.settimeout(self._limits.idle_seconds)
         association = _Served(self._entity, self._offer, connection, self._watch, on_end)
         acceptor = association.acceptor
         acceptor.maximum_length = self._entity.maximum_pdu_size
@@ -111,7 +109,7 @@ class _Served(Acceptor):
         self._connection = connection
         self._watch = watch
         self._on_end = on_end
-        self.set_socket(Wire(self, client_socket=connection))
+        self.connect(connection)
 
     def start(self) -> None:
         """Serve in a thread."""

@@ -12,7 +12,7 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext, build_context
 
 from archive.dimse.outbox import StoreMessage, store
-from archive.dimse.transport import send_at_once
+from archive.dimse.tcp import send_at_once
 from archive.errors import NotAcceptable, PeerUnreachable
 from archive.words.syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from archive.words.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
