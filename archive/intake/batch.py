@@ -13,6 +13,7 @@ from archive.index.engine import Index
 from archive.index.header import Arrived
 from archive.index.members import may_be_held
 from archive.index.register import Answer, Verdict, count_answers, register
+from archive.intake.commitment import Asking, Commitments
 from archive.intake.header import plain
 from archive.intake.held import Unfit, note_held
 from archive.intake.hl7 import Hl7Port
@@ -44,6 +45,8 @@ class Taken:
     rejections: int
     documents: int
     messages: int
+    requests: int
+    """Of storage commitment."""
     held: tuple[Unfit, ...]
     states_written: bool
 
@@ -56,6 +59,7 @@ class Taken:
             "intake.batch",
             segment=segment,
             messages=self.messages,
+            requests=self.requests,
             documents=self.documents,
             rejections=self.rejections,
             held=len(self.held),
@@ -87,6 +91,7 @@ class Batch:
     prepared: Sequence[Prepared]
     node: str
     hl7: Hl7Port | None
+    commitments: Commitments | None = None
     _verdicts: dict[tuple[str, bytes], Verdict] = field(default_factory=dict)
 
     def compare(self, index: Index, *, at_last: bool = False) -> None:
@@ -142,6 +147,8 @@ class Batch:
         held = tuple(one.content for one in self.prepared if isinstance(one.content, Unfit))
         for unfit in held:
             note_held(conn, unfit, node=self.node, at_ms=at_ms)
+        requests = [one.content for one in self.prepared if isinstance(one.content, Asking)]
+        self._take_charge(conn, requests, at_ms)
         count_answers(conn, answers, at_ms=at_ms)
         return Taken(
             arrived=tuple(instance.arrived for instance in instances),
@@ -149,6 +156,7 @@ class Batch:
             rejections=rejections,
             documents=sum(messages),
             messages=len(messages),
+            requests=len(requests),
             held=held,
             states_written=_last_states(conn, custodians, self.node) != before,
         )
@@ -179,6 +187,11 @@ class Batch:
             called=plain(record.envelope.called_ae),
             at_ms=at_ms,
         )
+
+    def _take_charge(self, conn: Connection, requests: Sequence[Asking], at_ms: int) -> None:
+        if self.commitments is not None:
+            for asking in requests:
+                self.commitments.take(conn, asking, node=self.node, at_ms=at_ms)
 
 
 def _reject(conn: Connection, instance: Instance, answer: Answer, at_ms: int) -> bool:

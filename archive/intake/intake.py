@@ -22,6 +22,7 @@ from archive.index.segments import (
     unneeded,
 )
 from archive.intake.batch import Batch, OnRegistered, OnStates, Taken, Undecided
+from archive.intake.commitment import Commitments
 from archive.intake.held import HeldOctets, organisation_of_node
 from archive.intake.hl7 import Hl7Port
 from archive.intake.prepare import Preparation, Prepared
@@ -60,6 +61,7 @@ class Intake:
         node_name: str,
         staging: Path,
         hl7: Hl7Port | None = None,
+        commitments: Commitments | None = None,
         on_registered: OnRegistered | None = None,
         on_states: OnStates | None = None,
     ) -> None:
@@ -74,6 +76,7 @@ class Intake:
         self._clock = clock
         self._node = node_name
         self._hl7 = hl7
+        self._commitments = commitments
         self._on_registered = on_registered
         self._on_states = on_states
         self._octets = Octets(spool, blobs)
@@ -83,6 +86,7 @@ class Intake:
             HeldOctets(blobs, staging),
             node=node_name,
             takes_hl7=hl7 is not None,
+            commits=commitments is not None,
         )
 
     def once(self) -> bool:
@@ -182,7 +186,13 @@ class Intake:
 
     def _commit(self, name: str, progress: Progress, prepared: Sequence[Prepared]) -> Progress:
         after = replace(progress, done=prepared[-1].record.sequence)
-        batch = Batch(self._octets, prepared, node=self._node, hl7=self._hl7)
+        batch = Batch(
+            self._octets,
+            prepared,
+            node=self._node,
+            hl7=self._hl7,
+            commitments=self._commitments,
+        )
         for left in reversed(range(_ROUNDS)):
             try:
                 batch.compare(self._index, at_last=not left)

@@ -4,10 +4,11 @@ import hashlib
 from dataclasses import dataclass
 
 from archive.clock import milliseconds
-from archive.errors import DataSetUnreadable, UnknownCallingAE
+from archive.errors import DataSetUnreadable, MalformedMessage, UnknownCallingAE
 from archive.index.directory import Source, resolve_source
 from archive.index.engine import Index
 from archive.index.header import Arrived, Loose
+from archive.intake.commitment import Asking
 from archive.intake.header import plain
 from archive.intake.held import HeldOctets, Unfit
 from archive.intake.reasons import Reason, reason_of
@@ -15,6 +16,7 @@ from archive.intake.rejection import Rejection, rejection_in
 from archive.intake.scan import Measured, digest_of, measure, read_header
 from archive.reader import Octets
 from archive.store.segment import Record, RecordKind
+from archive.view.commitment import read_action
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,12 @@ class Instance:
 
     arrived: Arrived
     rejection: Rejection | None
+
+    @property
+    def measured(self) -> Measured:
+        """Where it lies, its digest and size."""
+        arrived = self.arrived
+        return Measured(arrived.location, arrived.digest.sha256, arrived.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +41,18 @@ class Message:
     location: Loose
     source: Source
 
+    @property
+    def measured(self) -> Measured:
+        """Where it lies, its digest and size."""
+        return _measured(self.octets, self.location)
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """One record, and what it is."""
 
     record: Record
-    content: Instance | Message | Unfit
+    content: Instance | Message | Asking | Unfit
 
     @property
     def sop_instance_uid(self) -> str:
@@ -52,13 +65,21 @@ class Preparation:
     """Reads, hashes and scans records; octets that cannot be indexed are kept at once."""
 
     def __init__(
-        self, index: Index, octets: Octets, held: HeldOctets, *, node: str, takes_hl7: bool
+        self,
+        index: Index,
+        octets: Octets,
+        held: HeldOctets,
+        *,
+        node: str,
+        takes_hl7: bool,
+        commits: bool = False,
     ) -> None:
         self._index = index
         self._octets = octets
         self._held = held
         self._node = node
         self._takes_hl7 = takes_hl7
+        self._commits = commits
         self._sources: dict[tuple[str, str], Source] = {}
 
     def begin(self) -> None:
@@ -75,6 +96,8 @@ class Preparation:
         """
         if record.kind is RecordKind.HL7:
             return Prepared(record, self._message(segment, record))
+        if record.kind is RecordKind.COMMITMENT:
+            return Prepared(record, self._asking(segment, record))
         return Prepared(record, self._instance(segment, record))
 
     def held_instead(self, prepared: Prepared, sentence: str) -> Prepared:
@@ -82,14 +105,9 @@ class Preparation:
         content = prepared.content
         if isinstance(content, Unfit):
             return prepared
-        if isinstance(content, Message):
-            measured = _measured(content.octets, content.location)
-        else:
-            arrived = content.arrived
-            measured = Measured(arrived.location, arrived.digest.sha256, arrived.size)
         return Prepared(
             prepared.record,
-            self._unfit(prepared.record, measured, Reason.INTAKE_FAILED, sentence),
+            self._unfit(prepared.record, content.measured, Reason.INTAKE_FAILED, sentence),
         )
 
     # --- instances --------------------------------------------------------------------------
@@ -150,6 +168,22 @@ class Preparation:
         except UnknownCallingAE as error:
             return self._unfit(record, measured, Reason.UNKNOWN_CALLING_AE, error.sentence)
         return Message(octets, location, source)
+
+    # --- storage commitment requests ---------------------------------------------------------
+
+    def _asking(self, segment: str, record: Record) -> Asking | Unfit:
+        location = Loose(segment, record.offset, record.length, 0)
+        octets = b"".join(self._octets.whole(location))
+        measured = _measured(octets, location)
+        if not self._commits:
+            sentence = "A storage commitment request came to a tier that commits nothing."
+            return self._unfit(record, measured, Reason.NOT_EXPECTED, sentence)
+        try:
+            request = read_action(octets, record.envelope.transfer_syntax)
+        except MalformedMessage as error:
+            return self._unfit(record, measured, Reason.BROKEN_CODING, error.sentence)
+        calling_ae = plain(record.envelope.calling_ae)
+        return Asking(request, calling_ae, self._octets.spool.present(), measured)
 
     # --- what is kept instead ---------------------------------------------------------------
 

@@ -23,7 +23,7 @@ class Reason(StrEnum):
     UNKNOWN_CALLING_AE = "UNKNOWN_CALLING_AE"
     """Nothing says whose objects come from this AE title or feed."""
     NOT_EXPECTED = "NOT_EXPECTED"
-    """An HL7 message at a tier that takes none."""
+    """An HL7 message, or a storage commitment request, at a tier that takes none."""
     INTAKE_FAILED = "INTAKE_FAILED"
     """The object reads well, and the index refused it all the same."""
 
