@@ -1,11 +1,11 @@
 """From the values of elements to the attributes that the index keeps."""
 
-import warnings
-from collections.abc import Mapping, MutableSequence
+from collections.abc import Mapping
 
 from archive.errors import InvalidUid
 from archive.index.header import Header
 from archive.intake.reasons import Reason, unreadable
+from archive.view.decoding import decoded
 from archive.words.uids import parse_uid
 
 SPECIFIC_CHARACTER_SET = 0x00080005
@@ -87,42 +87,43 @@ def _texts(values: Mapping[int, bytes]) -> dict[str, str]:
         keyword: plain(values.get(tag, b"").decode("ascii", "replace"))
         for tag, keyword in _IN_ASCII.items()
     }
-    texts |= _decoded(values)
+    texts |= _in_character_set(values)
     texts |= {keyword: "" for keyword in _KEYS if len(texts[keyword]) > KEY_LIMIT}
     if not texts["InstanceNumber"].isascii():
         texts["InstanceNumber"] = ""
     return texts
 
 
-def _decoded(values: Mapping[int, bytes]) -> dict[str, str]:
+def _in_character_set(values: Mapping[int, bytes]) -> dict[str, str]:
     """Return the texts that are in the object's character set."""
-    from pydicom.charset import convert_encodings
-    from pydicom.values import convert_PN, convert_string, convert_text
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        encodings = convert_encodings(
-            convert_string(values.get(SPECIFIC_CHARACTER_SET, b""), is_little_endian=True)
-        )
-        texts = {
-            keyword: plain(_joined(convert_text(values.get(tag, b""), encodings)))
+    character_set = values.get(SPECIFIC_CHARACTER_SET, b"")
+    return {
+        **{
+            keyword: plain(_text(values.get(tag, b""), character_set))
             for tag, keyword in _IN_CHARACTER_SET.items()
-        }
-        names = {
-            keyword: plain(_joined(convert_PN(values.get(tag, b""), encodings)))
+        },
+        **{
+            keyword: plain(_name(values.get(tag, b""), character_set))
             for tag, keyword in _NAMES.items()
-        }
-    return texts | names
+        },
+    }
 
 
-def _joined(value: object) -> str:
-    """Return one text, or several as they stood: parted by backslashes."""
-    if isinstance(value, MutableSequence):
-        return "\\".join(map(str, value))
-    return str(value)
+def _text(value: bytes, character_set: bytes) -> str:
+    """Return one text, or several parted by backslashes, without padding."""
+    several = decoded(value, character_set).split("\\")
+    return "\\".join(one.rstrip("\0 ") for one in several)
+
+
+def _name(value: bytes, character_set: bytes) -> str:
+    """Return one name, or several, without padding and empty groups at the end."""
+    several = decoded(value.rstrip(b"\0 "), character_set).split("\\")
+    return "\\".join(one.rstrip("=") for one in several)
 
 
 def plain(text: str) -> str:
     """Return a peer's text as rows can hold it: no padding, no NUL, no half characters, bounded."""
-    whole = text.replace("\0", "").encode("utf-8", "replace").decode()
+    whole = text.replace("\0", "")
+    if not whole.isascii():
+        whole = whole.encode("utf-8", "replace").decode()
     return whole.strip()[:TEXT_LIMIT]

@@ -1,19 +1,21 @@
 """What a record is: its digest and length, and what the index keeps of it.
 
-Both read from the segment as they go, a block at a time, so that memory does not grow with the
-object. :func:`read_header` is the seam for a faster scanner: it gives a Header, or raises.
+Octets are read from the segment once, a chunk at a time, so that memory does not grow with the
+object. The elements are found in the first chunk; where that does not show all of them, or
+anything is odd, they are walked over from the segment once more.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from archive.errors import DataSetUnreadable, InvalidUid
 from archive.index.header import Header, Loose
 from archive.intake.coding import form_of, forward
-from archive.intake.elements import elements
+from archive.intake.elements import VALUE_LIMIT, elements
+from archive.intake.fast_scan import find_elements
 from archive.intake.header import SOP_INSTANCE_UID, WANTED, header_of
 from archive.intake.reasons import Reason, reason_of, unreadable
-from archive.intake.window import opened_data_set
+from archive.intake.window import BLOCK, opened_data_set
 from archive.reader import Octets
 from archive.store.part10 import data_set_offset
 from archive.store.segment import Envelope, Record
@@ -31,6 +33,8 @@ class Measured:
     location: Loose
     sha256: bytes
     size: int
+    head: bytes | memoryview = field(default=b"", repr=False, compare=False)
+    """The beginning of the Data Set, at most 1 MiB of it, where it is in memory already."""
 
 
 def measure(octets: Octets, *, segment: str, record: Record) -> Measured:
@@ -41,14 +45,55 @@ def measure(octets: Octets, *, segment: str, record: Record) -> Measured:
         NotFound: the segment is gone; another intake has finished it.
         StorageFailed: the disk refused.
     """
-    whole = Loose(segment, record.offset, record.length, 0)
-    head = Loose(segment, record.offset, min(record.length, _FILE_META_LIMIT), 0)
-    offset = data_set_offset(b"".join(octets.whole(head)))
-    location = Loose(segment, record.offset, record.length, offset)
-    digest = hashlib.sha256()
-    for chunk in octets.data_set(location):
-        digest.update(chunk)
-    return Measured(location, digest.digest(), whole.length - offset)
+    digest = BodyDigest(Loose(segment, record.offset, record.length, 0))
+    for chunk in octets.whole(digest.whole):
+        digest.take(chunk)
+    return digest.measured()
+
+
+class BodyDigest:
+    """What a record's body is, told while its octets pass by."""
+
+    def __init__(self, whole: Loose) -> None:
+        self.whole = whole
+        """Where the body lies."""
+        self._begun = b""
+        self._digest = hashlib.sha256()
+        self._head: memoryview | None = None
+
+    def take(self, chunk: bytes) -> None:
+        """Take the octets that come next.
+
+        Raises:
+            DataSetUnreadable: they do not begin as Part 10 octets.
+        """
+        if self._head is not None:
+            self._digest.update(chunk)
+            return
+        self._begun += chunk
+        if len(self._begun) >= min(self.whole.length, _FILE_META_LIMIT):
+            self._begin()
+
+    def measured(self) -> Measured:
+        """Return what the body is; every octet of it has been taken.
+
+        Raises:
+            DataSetUnreadable: it is not Part 10 octets as this archive writes them.
+        """
+        head = self._begin() if self._head is None else self._head
+        offset = len(self._begun) - len(head)
+        return Measured(
+            location=replace(self.whole, data_set_offset=offset),
+            sha256=self._digest.digest(),
+            size=self.whole.length - offset,
+            head=head,
+        )
+
+    def _begin(self) -> memoryview:
+        offset = data_set_offset(self._begun[:_FILE_META_LIMIT])
+        self._head = memoryview(self._begun)[offset:]
+        self._digest.update(self._head)
+        return self._head
 
 
 def read_header(octets: Octets, measured: Measured, envelope: Envelope) -> Header:
@@ -59,8 +104,34 @@ def read_header(octets: Octets, measured: Measured, envelope: Envelope) -> Heade
         NotFound: the segment is gone.
         StorageFailed: the disk refused.
     """
-    values: dict[int, bytes] = {}
     syntax = syntax_of(envelope)
+    values = _found(octets, measured, syntax)
+    header = header_of(_walked(octets, measured, syntax) if values is None else values)
+    _check_command(header, envelope)
+    return header
+
+
+def _found(octets: Octets, measured: Measured, syntax: str) -> dict[int, bytes] | None:
+    """Return the values of wanted elements of an ordinary Data Set, None of any other."""
+    head = measured.head or _read_head(octets, measured)
+    elements = find_elements(head, size=measured.size, transfer_syntax=syntax)
+    if elements is None:
+        return None
+    wanted = [found for found in elements.found if found[0] in WANTED]
+    if any(length > VALUE_LIMIT or end > len(head) for _, _, length, _, end in wanted):
+        return None
+    return {tag: bytes(head[value_at:end]) for tag, _, _, value_at, end in wanted}
+
+
+def _read_head(octets: Octets, measured: Measured) -> bytes:
+    whole = measured.location
+    length = min(measured.size, BLOCK)
+    head = replace(whole, offset=whole.offset + whole.data_set_offset, length=length)
+    return b"".join(octets.whole(head))
+
+
+def _walked(octets: Octets, measured: Measured, syntax: str) -> dict[int, bytes]:
+    values: dict[int, bytes] = {}
     with opened_data_set(octets, measured.location) as stream:
         source = forward(stream, length=measured.size, transfer_syntax=syntax)
         try:
@@ -69,9 +140,7 @@ def read_header(octets: Octets, measured: Measured, envelope: Envelope) -> Heade
                     values[element.tag] = element.value
         except DataSetUnreadable as error:
             raise _told_apart(error, values) from error
-    header = header_of(values)
-    _check_command(header, envelope)
-    return header
+    return values
 
 
 def digest_of(measured: Measured, envelope: Envelope) -> ObjectDigest:
