@@ -49,6 +49,8 @@ class DicomSettings(DoorSettings):
 
     any_caller: bool = False
     """Take a calling AE title that no source names for one of the node's own trust."""
+    processes: int = Field(default=0, ge=0, le=64)
+    """Processes that receive at a node: 0 is one for each core, 1 none beside the acceptor's."""
 
 
 class PeerSettings(Part):
@@ -84,6 +86,16 @@ class LimitSettings(Part):
 
     disk_floor_bytes: int = Field(default=2 * 1024**3, ge=0)
     """Free space kept on the spool's disk; below it a store is answered A700H."""
+    associations: int = Field(default=200, ge=1, le=1000)
+    """Associations open at once at the DICOM door; one more is rejected."""
+    associations_per_ae: int = Field(default=50, ge=1, le=1000)
+    """Of these, of one calling AE title."""
+    pdu_bytes: int = Field(default=128 * 1024, ge=4096, le=1024**2)
+    """Longest P-DATA-TF PDU that is taken."""
+    association_idle_seconds: float = Field(default=600.0, gt=0)
+    """A peer that says nothing for so long is aborted."""
+    association_total_seconds: float = Field(default=12 * 3600.0, gt=0)
+    """An association that is open for so long is aborted."""
 
 
 class ArchiveSettings(BaseSettings):

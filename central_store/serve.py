@@ -10,7 +10,7 @@ from archive.dicomweb.routes import dicomweb_routes
 from archive.dicomweb.server import HttpServer
 from archive.dimse.receive import Receiver
 from archive.dimse.scp import Door
-from archive.dimse.tables import destination_table
+from archive.dimse.tables import destination_table, door_limits
 from archive.errors import Unavailable
 from archive.index.journal import data_quality_once
 from archive.opening import Archive, open_archive
@@ -107,6 +107,7 @@ def _door(settings: CentralSettings, archive: Archive, spool: Spool) -> Door:
         ),
         reader=lambda: archive.reader,
         note_refused=lambda ae_title, _address: note_refused(archive, ae_title),
+        limits=door_limits(settings.limits),
     )
 
 

@@ -1,56 +1,64 @@
-"""The receiving process of a node: DICOM and HL7 doors on a spool, and nothing else open.
+"""The acceptor of a node: DICOM and HL7 doors, and nothing else open.
 
-The database is opened when somebody first queries; until then, and while it is away, storing goes
-on.
+DICOM connections are counted here and served by receiving processes; with one process configured,
+by this one. HL7 messages are small, and are received here.
 """
 
-import threading
-from functools import cache
-from typing import TYPE_CHECKING
+import os
+import pickle
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from archive.clock import SystemClock
-from archive.dimse.receive import Receiver
-from archive.dimse.scp import Door
-from archive.dimse.tables import destination_table
+from archive.dimse.gate import Gate
+from archive.dimse.gate_team import Team
 from archive.process import report_ready
 from archive.stopping import stop_requested
-from archive.store.disk import RealDisk
-from archive.store.spool import Spool
 from local_node.config import NodeSettings
 from local_node.hl7.mllp import MllpLimits, MllpListener
-from local_node.setup import caller_table, first_authority
+from local_node.receive_process import ARGV
+from local_node.receiving import (
+    Assignment,
+    assignment_of,
+    hand_over_until,
+    open_door,
+    open_spool,
+)
 
 if TYPE_CHECKING:
-    from archive.reader import Reader
+    from archive.store.spool import Spool
 
-QUIET_SECONDS = 0.2
-"""A segment that nothing was appended to for so long is handed over."""
+START_SECONDS = 30.0
+STOP_SECONDS = 4.5
 
 _log = structlog.get_logger("receive")
 
 
+class _DicomDoor(Protocol):
+    def start(self) -> int:
+        """Bind and serve; return the port."""
+
+    def stop(self) -> None:
+        """Serve no more."""
+
+
 def run(settings: NodeSettings) -> None:
     """Receive until SIGTERM or SIGINT."""
-    clock = SystemClock()
     stop = stop_requested()
-    spool = Spool(
-        settings.spool_directory,
-        disk=RealDisk(),
-        clock=clock,
-        floor_bytes=settings.limits.disk_floor_bytes,
-    )
-    door = _door(settings, spool)
+    assignment = assignment_of(settings)
+    spool = open_spool(assignment)
+    processes = settings.dicom.processes or len(os.sched_getaffinity(0))
+    door = _door(assignment, spool, processes)
     listener = MllpListener(
         spool,
-        clock,
+        SystemClock(),
         settings.mllp.host,
         settings.mllp.port,
         MllpLimits(idle_seconds=settings.mllp.idle_seconds),
     )
     ports = {"dicom": door.start(), "mllp": listener.start()}
-    _log.info("receive.ready", node=settings.node.name, **ports)
+    _log.info("receive.ready", node=settings.node.name, processes=processes, **ports)
     report_ready(**ports)
     hand_over_until(stop, spool)
     listener.stop()
@@ -58,27 +66,38 @@ def run(settings: NodeSettings) -> None:
     spool.hand_over_quiet(0)
 
 
-def hand_over_until(stop: threading.Event, spool: Spool) -> None:
-    """Hand over quiet segments until the process is to end."""
-    while not stop.wait(QUIET_SECONDS / 2):
-        spool.hand_over_quiet(QUIET_SECONDS)
+def _door(assignment: Assignment, spool: "Spool", processes: int) -> _DicomDoor:
+    return open_door(assignment, spool) if processes == 1 else _Shared(assignment, processes)
 
 
-def _door(settings: NodeSettings, spool: Spool) -> Door:
-    @cache
-    def reader() -> "Reader":
-        from archive.opening import open_archive
+class _Shared:
+    """A door whose connections are served by several processes."""
 
-        return open_archive(settings, system=settings.node.name, clock=SystemClock()).reader
+    def __init__(self, assignment: Assignment, processes: int) -> None:
+        limits = assignment.limits
+        self._team = Team(
+            ARGV,
+            pickle.dumps(assignment),
+            size=processes,
+            patience_seconds=limits.artim_seconds,
+        )
+        self._gate = Gate((assignment.host, assignment.port), limits=limits, taker=self._team)
 
-    return Door(
-        ae_title=settings.node.ae_title,
-        host=settings.dicom.host,
-        port=settings.dicom.port,
-        receiver=Receiver(spool, SystemClock()),
-        callers=caller_table(settings),
-        destinations=destination_table(
-            settings.peers, lambda trust: first_authority(settings, trust)
-        ),
-        reader=reader,
-    )
+    def start(self) -> int:
+        """Start the processes, then bind; return the port.
+
+        Raises:
+            OSError: the address cannot be bound.
+            SystemExit: no process has become ready.
+        """
+        self._team.start()
+        if not self._team.wait_ready(START_SECONDS):
+            self._team.stop(0)
+            _log.error("receive.no_process_ready", seconds=START_SECONDS)
+            raise SystemExit(os.EX_UNAVAILABLE)
+        return self._gate.start()
+
+    def stop(self) -> None:
+        """Accept no more, and have the processes put down what they have."""
+        self._gate.stop()
+        self._team.stop(STOP_SECONDS)

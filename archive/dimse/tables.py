@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from archive.config import PeerSettings
+from archive.dimse.limits import DoorLimits
 from archive.dimse.peers import Destination
 from archive.words.identity import Asker, Issuer
+
+if TYPE_CHECKING:
+    from archive.config import LimitSettings, PeerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class DestinationTable:
 
 
 def destination_table(
-    peers: tuple[PeerSettings, ...], authority_of: Callable[[str], Issuer | None]
+    peers: "tuple[PeerSettings, ...]", authority_of: Callable[[str], Issuer | None]
 ) -> DestinationTable:
     """Return the table of the peers in the settings.
 
@@ -54,3 +58,14 @@ def destination_table(
         for peer in peers
     }
     return DestinationTable(rows)
+
+
+def door_limits(limits: "LimitSettings") -> DoorLimits:
+    """Return the limits of a DICOM door that the settings give."""
+    return DoorLimits(
+        associations=limits.associations,
+        associations_per_ae=limits.associations_per_ae,
+        pdu_bytes=limits.pdu_bytes,
+        idle_seconds=limits.association_idle_seconds,
+        total_seconds=limits.association_total_seconds,
+    )

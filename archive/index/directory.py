@@ -9,10 +9,7 @@ from sqlalchemy import Connection, Select, Table, insert, select, update
 from archive.errors import UnknownCallingAE, UnknownIssuer
 from archive.index import tables
 from archive.index.engine import serialise
-from archive.words.identity import AuthorityKind, Issuer
-
-ANY = "*"
-"""The name of a node's source that stands for every AE or feed without a row of its own."""
+from archive.words.identity import ANY, AuthorityKind, Issuer
 
 
 @dataclass(frozen=True, slots=True)

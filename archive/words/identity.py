@@ -30,6 +30,9 @@ class Issuer:
     """As sent in PID-3.4.1 and, on the way out, in Issuer of Patient ID (0010,0021)."""
 
 
+ANY = "*"
+"""The name of a node's source that stands for every AE or feed without a row of its own."""
+
 NHS = Issuer(organisation="", namespace="NHS")
 NHS_OID = "2.16.840.1.113883.2.1.4.1"
 

@@ -22,6 +22,9 @@ _QUIET_SECONDS = 1.0
 _DISK_FLOOR_BYTES = 256 * 1024**2
 """Several archives share this machine's one disk."""
 
+_RECEIVING_PROCESSES = 1
+"""A node's acceptor serves too: a whole region has sixteen processes."""
+
 Table = dict[str, object]
 
 
@@ -61,7 +64,11 @@ class Configurations:
             {
                 **self._common(directory, database=1 + self.options.trusts.index(trust)),
                 "node": {"name": trust, "organisation": trust, "ae_title": trust},
-                "dicom": {**self._server(receive, "dicom"), "any_caller": True},
+                "dicom": {
+                    **self._server(receive, "dicom"),
+                    "any_caller": True,
+                    "processes": _RECEIVING_PROCESSES,
+                },
                 "mllp": self._server(receive, "mllp"),
                 "http": self._server(f"{trust}.serve", "http"),
                 "centre": {"url": http_url(self.ports), "token": self.tokens.nodes[trust]},
