@@ -11,7 +11,7 @@
     ├── Unavailable        try later; nothing is lost meanwhile
     │   ├── DiskFloorReached      SegmentClosed          StorageFailed
     │   ├── DatabaseUnavailable   BrokerUnavailable      PeerUnreachable
-    │   └── NotYetHeld
+    │   └── PeerDeclined          NotYetHeld
     └── Damaged            show a person
         ├── DigestMismatch        TornRecord             PackMalformed
         └── DataSetUnreadable     PixelsDiffer
@@ -182,6 +182,12 @@ class PeerUnreachable(Unavailable):
     """The other tier, or a DICOM peer, did not answer."""
 
     hint = "Look at the link and the peer; the job is tried again by itself."
+
+
+class PeerDeclined(Unavailable):
+    """A DICOM peer answered, and did not take what it is owed; it may take it later."""
+
+    hint = "Look at the peer's log and configuration; the job is tried again by itself."
 
 
 class NotYetHeld(Unavailable):

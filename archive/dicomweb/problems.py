@@ -46,6 +46,7 @@ STATUS: Mapping[type[ArchiveError], HTTPStatus] = {
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.BrokerUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PeerUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.PeerDeclined: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.NotYetHeld: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Damaged: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.DigestMismatch: HTTPStatus.INTERNAL_SERVER_ERROR,

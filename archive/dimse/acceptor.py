@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pynetdicom import AE
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_ECHO, C_FIND, C_GET, C_MOVE
+from pynetdicom.dimse_primitives import C_ECHO, C_FIND, C_GET, C_MOVE, N_ACTION
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.presentation import PresentationContext
 
@@ -28,6 +28,8 @@ from archive.errors import MalformedMessage
 from archive.words.identity import Asker
 
 if TYPE_CHECKING:
+    from archive.dimse.commitment import OpenRequests
+    from archive.dimse.letterbox import Letterbox
     from archive.reader import Reader
 
 LOGGER = logging.getLogger(__name__)
@@ -55,6 +57,8 @@ class Offer:
     """Opens what is read at the first query, so that storing works without a database."""
     note_refused: Callable[[str, str], None]
     """Is told the calling AE title and the address of each refused association."""
+    letterbox: "Letterbox | None" = None
+    """Where results of storage commitment come from; without it that is not served."""
 
 
 class Acceptor(Association):
@@ -81,6 +85,7 @@ class Acceptor(Association):
         self.acse_timeout = entity.acse_timeout
         self.network_timeout = entity.network_timeout
         self._reception: Reception | None = None
+        self.open_requests: OpenRequests | None = None
         self._receiving_lock = threading.Lock()
 
     def connect(self, connection: socket.socket) -> None:
@@ -100,6 +105,8 @@ class Acceptor(Association):
         try:
             super().run_reactor()
         finally:
+            if self.open_requests is not None:
+                self.open_requests.end()
             if self._reception is not None:
                 self._reception.end()
 
@@ -230,6 +237,10 @@ class Acceptor(Association):
             self._answer(message, context, SUCCESS)
         elif isinstance(message, C_FIND | C_GET | C_MOVE):
             self._query(message, context)
+        elif isinstance(message, N_ACTION):
+            from archive.dimse.commitment import serve_action
+
+            serve_action(self, message, context)
         elif message.MessageIDBeingRespondedTo is None:
             LOGGER.warning("association=%s aborted unserved=%s", self.name, message.msg_type)
             self.abort()

@@ -14,6 +14,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.service_class import ServiceClass, StorageServiceClass
 from pynetdicom.sop_class import uid_to_service_class
 
+from archive.words.commitment import PUSH_MODEL
 from archive.words.syntaxes import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -64,7 +65,8 @@ class Negotiator(ACSE):
             if context.transfer_syntax
         ]
         request.presentation_context_definition_list = proposed
-        self.acceptor.supported_contexts = _supported(proposed)
+        commits = association.offer.letterbox is not None
+        self.acceptor.supported_contexts = _supported(proposed, commits=commits)
         super()._negotiate_as_acceptor()
 
     def _reject(self) -> None:
@@ -80,13 +82,15 @@ def is_storage(sop_class_uid: str) -> bool:
     return issubclass(service, StorageServiceClass) or service is ServiceClass
 
 
-def _supported(proposed: list[PresentationContext]) -> list[PresentationContext]:
+def _supported(proposed: list[PresentationContext], *, commits: bool) -> list[PresentationContext]:
     """Return what to support of a proposal, having left in each context what to accept of it."""
     supported: dict[str, PresentationContext] = {}
     for context in proposed:
         sop_class = str(context.abstract_syntax)
         if sop_class in SERVED:
             supported[sop_class] = build_context(sop_class, list(QUERY_SYNTAXES))
+        elif sop_class == PUSH_MODEL and commits:
+            supported[sop_class] = _for_commitment()
         elif is_storage(sop_class):
             chosen = preferred([str(syntax) for syntax in context.transfer_syntax])
             context.transfer_syntax = [chosen]
@@ -100,4 +104,12 @@ def _for_storage(sop_class: str) -> PresentationContext:
     context.abstract_syntax = sop_class
     context.scu_role = True
     context.scp_role = True
+    return context
+
+
+def _for_commitment() -> PresentationContext:
+    """Return what is supported of Storage Commitment: the requestor as SCU alone."""
+    context = build_context(PUSH_MODEL, list(QUERY_SYNTAXES))
+    context.scu_role = True
+    context.scp_role = False
     return context

@@ -11,6 +11,7 @@ from pynetdicom.transport import AddressInformation
 
 from archive.dimse.acceptor import Acceptor, Offer
 from archive.dimse.gate import Gate
+from archive.dimse.letterbox import Letterbox
 from archive.dimse.limits import DoorLimits
 from archive.dimse.negotiation import SERVED
 from archive.dimse.peers import Callers, Destination, Destinations
@@ -43,16 +44,20 @@ class Door:
         destinations: Destinations,
         reader: "Callable[[], Reader]",
         note_refused: Callable[[str, str], None] = lambda _ae_title, _address: None,
+        letterbox: Letterbox | None = None,
         limits: DoorLimits = _DEFAULTS,
     ) -> None:
         """Take what to serve with; nothing is opened before :meth:`start`.
 
         ``reader`` is called at each query and may raise DatabaseUnavailable; ``note_refused`` is
-        told the calling AE title and the address of each association that was refused.
+        told the calling AE title and the address of each association that was refused. With a
+        ``letterbox`` Storage Commitment is served, too.
         """
         self._address = (host, port)
         self._limits = limits
-        self._offer = Offer(ae_title, receiver, callers, destinations, reader, note_refused)
+        self._offer = Offer(
+            ae_title, receiver, callers, destinations, reader, note_refused, letterbox
+        )
         self._entity = _entity(ae_title, limits)
         self._watch = Watch(limits)
         self._gate: Gate | None = None

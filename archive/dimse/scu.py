@@ -129,7 +129,7 @@ class ToDestination:
         self._destination = destination
         kinds = ((one.sop_class_uid, one.digest.transfer_syntax) for one in chosen)
         self._batches = batches(proposals(kinds))
-        self._ae = _application_entity(own_ae)
+        self._ae = application_entity(own_ae)
         self._originator = (originator_ae, originator_message_id)
         self._message_ids = count()
         self._association: Association | None = None
@@ -218,7 +218,8 @@ def _context(proposal: Proposal) -> PresentationContext:
     return build_context(proposal.sop_class_uid, list(proposal.syntaxes))
 
 
-def _application_entity(ae_title: str) -> AE:
+def application_entity(ae_title: str) -> AE:
+    """Return an application entity that opens associations under this title."""
     entity = AE(ae_title=ae_title)
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME

@@ -75,6 +75,7 @@ STATUSES: Mapping[type[errors.ArchiveError], Statuses] = {
     ),
     errors.BrokerUnavailable: _LATER,
     errors.PeerUnreachable: _LATER,
+    errors.PeerDeclined: _LATER,
     errors.NotYetHeld: _LATER,
     errors.DigestMismatch: _NOT_PERFORMED,
     errors.TornRecord: _NOT_PERFORMED,

@@ -40,3 +40,16 @@ class RetrieveStatus(IntEnum):
     MOVE_DESTINATION_UNKNOWN = 0xA801
     IDENTIFIER_DOES_NOT_MATCH_SOP_CLASS = 0xA900
     UNABLE_TO_PROCESS = 0xC001
+
+
+class ActionStatus(IntEnum):
+    """N-ACTION (PS3.7 Section 10.1.4.1.10)."""
+
+    SUCCESS = 0x0000
+    NO_SUCH_SOP_INSTANCE = 0x0112
+    INVALID_ARGUMENT_VALUE = 0x0115
+    """The Action Information is none, or lacks what it must have."""
+    NO_SUCH_SOP_CLASS = 0x0118
+    NO_SUCH_ACTION = 0x0123
+    RESOURCE_LIMITATION = 0x0213
+    """Nothing was kept; ask again."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from archive.clock import Clock
-from archive.errors import Damaged, PeerUnreachable, Refused
+from archive.errors import Damaged, PeerDeclined, PeerUnreachable, Refused
 
 
 class BreakerState(StrEnum):
@@ -48,15 +48,15 @@ class Breakers:
     def note(self, destination: str, error: BaseException | None) -> None:
         """Take the end of a job into account.
 
-        A peer that refuses or sends damaged bytes has answered. Trouble of our own (a full disk,
-        the database) says nothing about the peer.
+        A peer that refuses, declines or sends damaged bytes has answered. Trouble of our own (a
+        full disk, the database) says nothing about the peer.
         """
         if not destination:
             return
         with self._lock:
             if isinstance(error, PeerUnreachable):
                 self._failed(self._lines.setdefault(destination, _Line()))
-            elif error is None or isinstance(error, Refused | Damaged):
+            elif error is None or isinstance(error, Refused | Damaged | PeerDeclined):
                 self._answered(destination)
 
     def take_back(self) -> Collection[str]:
