@@ -149,10 +149,10 @@ class Intake:
         batch: list[Prepared] = []
         uids: set[str] = set()
         try:
-            for record in self._records(name, done):
-                prepared = self._preparation.prepare(name, record)
+            for body in self._spool.bodies(name, after=done):
+                prepared = self._preparation.prepare(name, body)
                 uid = prepared.sop_instance_uid
-                if len(batch) >= _limit(record) or uid in uids:
+                if len(batch) >= _limit(body.record) or uid in uids:
                     yield batch
                     batch, uids = [], set()
                 batch.append(prepared)
@@ -163,11 +163,6 @@ class Intake:
             raise
         if batch:
             yield batch
-
-    def _records(self, name: str, done: int) -> Iterator[Record]:
-        for record in self._spool.records(name):
-            if record.sequence > done:
-                yield record
 
     # --- batches ----------------------------------------------------------------------------
 

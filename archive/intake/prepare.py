@@ -13,8 +13,9 @@ from archive.intake.header import plain
 from archive.intake.held import HeldOctets, Unfit
 from archive.intake.reasons import Reason, reason_of
 from archive.intake.rejection import Rejection, rejection_in
-from archive.intake.scan import Measured, digest_of, measure, read_header
+from archive.intake.scan import BodyDigest, Measured, digest_of, read_header
 from archive.reader import Octets
+from archive.store.bodies import Body
 from archive.store.segment import Record, RecordKind
 from archive.view.commitment import read_action
 
@@ -86,19 +87,21 @@ class Preparation:
         """Ask the source table anew for what the next segment holds."""
         self._sources.clear()
 
-    def prepare(self, segment: str, record: Record) -> Prepared:
-        """Return what a record is.
+    def prepare(self, segment: str, body: Body) -> Prepared:
+        """Return what a record is, having taken its body once.
 
         Raises:
+            TornRecord: the body is not what was received.
             NotFound: the segment is gone; another intake has finished it.
             StorageFailed: the disk or the blob store refused.
             DatabaseUnavailable: nothing could be learnt of the source now.
         """
+        record = body.record
         if record.kind is RecordKind.HL7:
-            return Prepared(record, self._message(segment, record))
+            return Prepared(record, self._message(segment, body))
         if record.kind is RecordKind.COMMITMENT:
-            return Prepared(record, self._asking(segment, record))
-        return Prepared(record, self._instance(segment, record))
+            return Prepared(record, self._asking(segment, body))
+        return Prepared(record, self._instance(segment, body))
 
     def held_instead(self, prepared: Prepared, sentence: str) -> Prepared:
         """Return a record that the index refused as one that is kept in ``held``."""
@@ -112,10 +115,12 @@ class Preparation:
 
     # --- instances --------------------------------------------------------------------------
 
-    def _instance(self, segment: str, record: Record) -> Instance | Unfit:
+    def _instance(self, segment: str, body: Body) -> Instance | Unfit:
+        record = body.record
         try:
-            measured = measure(self._octets, segment=segment, record=record)
+            measured = _measured_instance(segment, body)
         except DataSetUnreadable as error:
+            _take_rest(body)
             return self._without_file_meta(segment, record, error)
         try:
             arrived = self._arrived(record, measured)
@@ -156,9 +161,10 @@ class Preparation:
 
     # --- messages ---------------------------------------------------------------------------
 
-    def _message(self, segment: str, record: Record) -> Message | Unfit:
+    def _message(self, segment: str, body: Body) -> Message | Unfit:
+        record = body.record
         location = Loose(segment, record.offset, record.length, 0)
-        octets = b"".join(self._octets.whole(location))
+        octets = b"".join(body.chunks)
         measured = _measured(octets, location)
         if not self._takes_hl7:
             sentence = "An HL7 message came to a tier that takes none."
@@ -171,9 +177,10 @@ class Preparation:
 
     # --- storage commitment requests ---------------------------------------------------------
 
-    def _asking(self, segment: str, record: Record) -> Asking | Unfit:
+    def _asking(self, segment: str, body: Body) -> Asking | Unfit:
+        record = body.record
         location = Loose(segment, record.offset, record.length, 0)
-        octets = b"".join(self._octets.whole(location))
+        octets = b"".join(body.chunks)
         measured = _measured(octets, location)
         if not self._commits:
             sentence = "A storage commitment request came to a tier that commits nothing."
@@ -202,3 +209,17 @@ class Preparation:
 
 def _measured(octets: bytes, location: Loose) -> Measured:
     return Measured(location, hashlib.sha256(octets).digest(), len(octets))
+
+
+def _measured_instance(segment: str, body: Body) -> Measured:
+    record = body.record
+    digest = BodyDigest(Loose(segment, record.offset, record.length, 0))
+    for chunk in body.chunks:
+        digest.take(chunk)
+    return digest.measured()
+
+
+def _take_rest(body: Body) -> None:
+    """Take what is left of a body: what does not verify is kept nowhere."""
+    for _ in body.chunks:
+        pass

@@ -57,11 +57,11 @@ class BodyDigest:
     def __init__(self, whole: Loose) -> None:
         self.whole = whole
         """Where the body lies."""
-        self._begun = b""
+        self._begun: bytes | memoryview = b""
         self._digest = hashlib.sha256()
         self._head: memoryview | None = None
 
-    def take(self, chunk: bytes) -> None:
+    def take(self, chunk: bytes | memoryview) -> None:
         """Take the octets that come next.
 
         Raises:
@@ -70,7 +70,7 @@ class BodyDigest:
         if self._head is not None:
             self._digest.update(chunk)
             return
-        self._begun += chunk
+        self._begun = b"".join((self._begun, chunk)) if self._begun else chunk
         if len(self._begun) >= min(self.whole.length, _FILE_META_LIMIT):
             self._begin()
 
@@ -90,7 +90,7 @@ class BodyDigest:
         )
 
     def _begin(self) -> memoryview:
-        offset = data_set_offset(self._begun[:_FILE_META_LIMIT])
+        offset = data_set_offset(bytes(self._begun[:_FILE_META_LIMIT]))
         self._head = memoryview(self._begun)[offset:]
         self._digest.update(self._head)
         return self._head

@@ -45,7 +45,7 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -264,12 +264,21 @@ def read_header(file: BinaryIO, name: str, at: int) -> Record:
     Raises:
         TornRecord: the header or the envelope does not verify.
     """
-    header = _exactly(file, at, HEADER_LENGTH, start=at)
+    return header_at(lambda place, length: _exactly(file, place, length, start=at), name, at)
+
+
+def header_at(exactly: Callable[[int, int], bytes], name: str, at: int) -> Record:
+    """Return what the header at ``at`` promises, read by a function of place and length.
+
+    Raises:
+        TornRecord: the header or the envelope does not verify.
+    """
+    header = exactly(at, HEADER_LENGTH)
     fields = header[: _RECORD.size]
     magic, version, kind, _, envelope_length, length, sequence = _RECORD.unpack(fields)
     if magic != RECORD_MAGIC or version != _VERSION or envelope_length > ENVELOPE_LIMIT:
         raise TornRecord("There is no record's header.", segment=name, offset=at)
-    envelope = _exactly(file, at + HEADER_LENGTH, envelope_length, start=at)
+    envelope = exactly(at + HEADER_LENGTH, envelope_length)
     if header[_RECORD.size :] != _CRC.pack(_header_crc(name, fields, envelope)):
         raise TornRecord("A record's header does not verify.", segment=name, offset=at)
     try:

@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from archive.clock import Clock
 from archive.errors import NotFound, StorageFailed, TornRecord
+from archive.store.bodies import Body, bodies
 from archive.store.disk import Disk, Octets
 from archive.store.durable import sync_directory
 from archive.store.open_segment import Ground, OpenSegment, RecordStream, begin_segment, translated
@@ -210,6 +211,14 @@ class SpoolReader:
         """
         return _closing_scan(self._opened(name), name)
 
+    def bodies(self, name: str, *, after: int = 0) -> Iterator[Body]:
+        """Return the records behind the one numbered ``after``, with their octets, read once.
+
+        Each body is to be taken before the next record is asked for. Errors as :meth:`records`,
+        but that a record's body verifies shows only when the last of it is taken.
+        """
+        return _closing_bodies(self._opened(name), name, after)
+
     def read(self, name: str, *, offset: int, length: int) -> Iterator[bytes]:
         """Return octets in chunks of at most 1 MiB.
 
@@ -250,6 +259,11 @@ class SpoolReader:
 def _closing_scan(file: BinaryIO, name: str) -> Iterator[Record]:
     with file, translated():
         yield from scan(file, name)
+
+
+def _closing_bodies(file: BinaryIO, name: str, after: int) -> Iterator[Body]:
+    with file, translated():
+        yield from bodies(file, name, after=after)
 
 
 def _chunks(file: BinaryIO, at: int, end: int) -> Iterator[bytes]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from archive.errors import StorageFailed
-from archive.store.segment import Record, segment_name
+from archive.store.bodies import Body
+from archive.store.segment import segment_name
 from archive.store.spool import SpoolReader
 from tests.intake.house import Cold
 from tests.intake.samples import image, sent
@@ -28,14 +29,14 @@ def test_a_segment_that_cannot_be_read_stops_no_other(
     cold.store(sent(image("1.2.3.1.1")))
     cold.clock.advance(1)
     cold.store(sent(image("1.2.3.1.2")))
-    oldest, records = cold.reader.ready()[0], SpoolReader.records
+    oldest, bodies = cold.reader.ready()[0], SpoolReader.bodies
 
-    def refusing(reader: SpoolReader, name: str) -> Iterator[Record]:
+    def refusing(reader: SpoolReader, name: str, *, after: int) -> Iterator[Body]:
         if name == oldest:
             raise StorageFailed("The spool's disk refused.")
-        return records(reader, name)
+        return bodies(reader, name, after=after)
 
-    monkeypatch.setattr(SpoolReader, "records", refusing)
+    monkeypatch.setattr(SpoolReader, "bodies", refusing)
     intake = cold.intake()
     assert intake.once()
     with pytest.raises(StorageFailed):
