@@ -48,8 +48,10 @@ def _assignment(channel: ProcessChannel) -> Assignment:
 
 
 def _serve(channel: ProcessChannel, door: "Door") -> None:
-    channel.serve(lambda one, address, on_end: door.take(one, address, on_end=on_end))
-    os._exit(os.EX_UNAVAILABLE)
+    try:
+        channel.serve(lambda one, address, on_end: door.take(one, address, on_end=on_end))
+    finally:
+        os._exit(os.EX_UNAVAILABLE)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ class Gate:
         Raises:
             OSError: the address cannot be bound.
         """
+        self._is_stopping = False
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
         self._listener = socket.create_server(self._address, family=family, backlog=_BACKLOG)
         self._listener.settimeout(0)

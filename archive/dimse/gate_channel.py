@@ -14,6 +14,7 @@ process  N                     the connection of this ticket is over
 The gate's end of file is its death or its farewell; so is the process's.
 """
 
+import logging
 import os
 import socket
 import struct
@@ -22,6 +23,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from archive.dimse.tcp import Address
+
+LOGGER = logging.getLogger(__name__)
 
 _TICKET = struct.Struct(">Q")
 _NOTHING = 0
@@ -119,14 +122,19 @@ class ProcessChannel:
     def _serve(self, take: Take, ticket: int, connection: socket.socket) -> None:
         try:
             take(connection, connection.getpeername(), lambda: self._send(ticket))
-        except OSError:  # the peer has gone again
+        except Exception as error:  # noqa: BLE001 - whatever it was, others are served on
+            # Most often the peer has gone again.
+            LOGGER.warning("connection not taken error=%s", type(error).__name__)
             connection.close()
             self._send(ticket)
 
     def _receive(self) -> tuple[int, int]:
-        octets, files, _, _ = socket.recv_fds(
-            self._socket, _TICKET.size, 1, socket.MSG_WAITALL | socket.MSG_CMSG_CLOEXEC
-        )
+        try:
+            octets, files, _, _ = socket.recv_fds(
+                self._socket, _TICKET.size, 1, socket.MSG_WAITALL | socket.MSG_CMSG_CLOEXEC
+            )
+        except ConnectionError as error:  # it has gone with words of ours unread
+            raise EOFError from error
         if not files:
             raise EOFError
         return _TICKET.unpack(octets)[0], files[0]
