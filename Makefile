@@ -2,12 +2,13 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check style types contracts rules lock clean
+.PHONY: help demo test bench check style types contracts rules lock clean
 
 help:
 	@echo "make demo           the whole region on this machine, with a story on real images"
 	@echo "make demo ONCE=1    the same, ending by itself; exit status 0 only if every step held"
 	@echo "make test           everything the tests need, then all tests (ARGS=... goes to pytest)"
+	@echo "make bench          speed beside Orthanc and dcmtk, into docs/performance.md (ARGS=--quick)"
 	@echo "make check          style, types, import contracts and the rules of the house"
 	@echo "make lock           lock files from pyproject.toml (UPGRADE=1 takes the newest versions)"
 	@echo "make clean          removes .venv and what the tools left"
@@ -19,6 +20,10 @@ demo:
 test:
 	@scripts/prepare.sh test
 	@exec .venv/bin/python -m pytest $(ARGS)
+
+bench:
+	@scripts/prepare.sh test
+	@exec .venv/bin/python -m tests.bench $(ARGS)
 
 check:
 	@scripts/prepare.sh check

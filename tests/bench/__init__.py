@@ -1,0 +1,1 @@
+"""The bench: this store beside others, on one machine in one run."""
