@@ -19,6 +19,7 @@ from archive.reader import Octets
 from archive.store.manifest import Manifest, Member, PackKind
 from archive.store.origin import Arrival, Origin
 from archive.store.pack import Source, build_pack
+from archive.view.json_octets import JsonTexts
 from archive.words.identity import Issuer
 
 INSTANCES_LIMIT = 2000
@@ -183,6 +184,7 @@ def _origin(parcel: Parcel, of: Consignment, *, node: str) -> Origin:
 def _metadata(parcel: Parcel, unsealed: UnsealedSeries, octets: Octets) -> bytes:
     if unsealed.kind is PackKind.DOCUMENTS:
         return json.dumps(parcel.documents, ensure_ascii=False, sort_keys=True).encode()
+    texts = JsonTexts()
     models = (
         instance_metadata(
             Stored(octets, _location(row), row.transfer_syntax),
@@ -190,6 +192,7 @@ def _metadata(parcel: Parcel, unsealed: UnsealedSeries, octets: Octets) -> bytes
             sop_instance_uid=row.sop_instance_uid,
             study_uid=unsealed.study_instance_uid,
             series_uid=unsealed.series_instance_uid,
+            texts=texts,
         )
         for row in parcel.rows
     )

@@ -138,7 +138,7 @@ def test_an_instance_that_json_cannot_hold_still_has_its_uids(
         raise ValueError("no JSON for this")
 
     monkeypatch.setattr("archive.intake.instance_metadata.from_part10", refusing)
-    taken_in(cold, sent(image()))
+    taken_in(cold, sent(image(), DEFLATED))
     cold.seal()
     (model,) = metadata(cold, only_pack(cold))
     assert sorted(model) == ["00080016", "00080018", "0020000D", "0020000E"]
