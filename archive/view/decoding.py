@@ -53,6 +53,15 @@ def keeps_ascii(character_set: bytes) -> bool:
 
 
 @lru_cache(maxsize=128)
+def is_known(character_set: bytes) -> bool:
+    """Tell whether every term is one of PS3.3 Section C.12.1.1.2, as pydicom knows them."""
+    from pydicom.charset import python_encoding
+
+    terms = character_set.decode("latin-1").rstrip("\0 ").split("\\")
+    return all(term in python_encoding for term in terms)
+
+
+@lru_cache(maxsize=128)
 def encodings_of(character_set: bytes) -> tuple[str, ...]:
     """Return the codecs of a value of (0008,0005), the first one first.
 

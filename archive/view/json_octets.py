@@ -10,6 +10,7 @@ import struct
 from collections.abc import Sequence
 from struct import Struct
 
+from archive.view.decoding import is_known
 from archive.view.elements import UNDEFINED_LENGTH
 from archive.view.json_values import (
     BINARY,
@@ -109,7 +110,7 @@ def _surroundings(octets: bytes, found: Sequence[Found], *, explicit: bool) -> S
             creators.append((tag, private_creator(octets[value_at:end], vr)))
         elif tag == _CHARACTER_SET:
             character_set = octets[value_at:end]
-            if vr not in (b"CS", b""):
+            if vr not in (b"CS", b"") or not is_known(character_set):
                 raise Declined
         elif tag == _PIXEL_REPRESENTATION and length:
             signed = _is_signed(octets[value_at:end], vr)

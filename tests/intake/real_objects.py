@@ -10,6 +10,7 @@ import pydicom
 from hypothesis import strategies as st
 
 from archive.index.header import Loose
+from archive.intake.fast_scan import find_elements
 from archive.intake.scan import Measured
 from archive.reader import Octets
 from archive.store.segment import Envelope
@@ -21,6 +22,7 @@ from tests.peers.corpus import MANIFEST, corpus_files
 BUNDLED = Path(pydicom.__file__).parent / "data"
 
 _SYNTAXES = (EXPLICIT, IMPLICIT)
+_LONGEST = 64 * 1024
 
 
 class InMemory:
@@ -55,8 +57,12 @@ def real_objects() -> Iterator[tuple[str, WireObject]]:
 @functools.cache
 def small_objects() -> tuple[WireObject, ...]:
     """Return what pydicom brings along, octets in memory, for changing."""
-    in_memory = (replace(one, data_set=octets_of(one)[:20_000]) for _, one in _bundled())
-    return tuple(one for one in in_memory if one.transfer_syntax in _SYNTAXES)
+    in_memory = (replace(one, data_set=octets_of(one)) for _, one in _bundled())
+    return tuple(
+        one
+        for one in in_memory
+        if one.transfer_syntax in _SYNTAXES and len(octets_of(one)) < _LONGEST
+    )
 
 
 def _bundled() -> Iterator[tuple[str, WireObject]]:
@@ -73,17 +79,35 @@ def spoiled(draw: st.DrawFn) -> WireObject:
     """Draw an object whose octets were changed, cut, doubled or taken away here and there."""
     one = draw(st.sampled_from(small_objects()))
     octets = bytearray(octets_of(one))
-    for _ in range(draw(st.integers(0, 4))):
-        at = draw(st.integers(0, len(octets)))
-        octets[at : at + draw(st.integers(0, 9))] = draw(_REPLACEMENTS)
-    if draw(st.booleans()):
+    for at, gone, new in draw(_edits(one)):
+        octets[at : at + gone] = new
+    if not draw(st.integers(0, 5)):
         del octets[draw(st.integers(0, len(octets))) :]
-    syntax = draw(st.sampled_from((one.transfer_syntax, *_SYNTAXES)))
+    syntax = draw(st.sampled_from((*[one.transfer_syntax] * 9, *_SYNTAXES)))
     return replace(one, data_set=bytes(octets), transfer_syntax=syntax)
 
 
+def _edits(one: WireObject) -> st.SearchStrategy[list[tuple[int, int, bytes]]]:
+    """Return places, how much is taken away there, and what is put there instead.
+
+    Most stay inside a value, so that the coding around it holds; some are anywhere.
+    """
+    octets = octets_of(one)
+    found = find_elements(octets, size=len(octets), transfer_syntax=one.transfer_syntax)
+    values = [(at, end - at) for *_, at, end in found.found if end > at] if found else []
+    inside = st.sampled_from(values or [(0, len(octets))]).flatmap(_inside)
+    anywhere = st.tuples(st.integers(0, len(octets)), st.integers(0, 9), _REPLACEMENTS)
+    return st.lists(st.one_of(inside, inside, inside, inside, anywhere), max_size=4)
+
+
+def _inside(value: tuple[int, int]) -> st.SearchStrategy[tuple[int, int, bytes]]:
+    at, length = value
+    return _REPLACEMENTS.map(lambda new: (at, len(new[:length]), new[:length]))
+
+
 _REPLACEMENTS = st.one_of(
-    st.binary(max_size=9),
+    st.binary(max_size=16),
+    st.text('0123456789+-.eE \\^="', max_size=16).map(str.encode),
     st.sampled_from(
         [
             b"\xff\xff\xff\xff",
