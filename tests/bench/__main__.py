@@ -1,12 +1,13 @@
 """`python -m tests.bench`: run experiments, and write table, runs and pictures.
 
-`make bench` runs it; `make bench ARGS="--quick"` takes two minutes and writes beside the cache.
+`make bench` runs it; `make bench ARGS="--quick"` takes four minutes and writes beside the cache.
 """
 
 import argparse
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def main() -> None:
     chosen = _chosen(experiments(_scaled(scale, options)), options.rows)
     pages.mkdir(parents=True, exist_ok=True)
     if not options.only_write:
-        _print_plan(chosen)
+        _print_plan(chosen, scale.pace)
         if options.plan:
             return
         _run_all(chosen, scale, pages)
@@ -49,14 +50,11 @@ def _options() -> argparse.Namespace:
 
 
 def _scaled(scale: Scale, options: argparse.Namespace) -> Scale:
-    return Scale(
-        sizes=scale.sizes,
+    return replace(
+        scale,
         pairs=options.pairs or scale.pairs,
+        fewer_pairs=options.pairs or scale.fewer_pairs,
         long_pairs=options.long_pairs or scale.long_pairs,
-        long_count=scale.long_count,
-        nagle=scale.nagle,
-        nagle_peers=scale.nagle_peers,
-        peer_rounds=scale.peer_rounds,
     )
 
 
@@ -69,11 +67,16 @@ def _chosen(every: Mapping[str, Experiment], rows: str) -> Sequence[Experiment]:
     return [every[key] for key in rows.split(",")]
 
 
-def _print_plan(chosen: Sequence[Experiment]) -> None:
+def _print_plan(chosen: Sequence[Experiment], pace: float) -> None:
     for one in chosen:
         arms = ", ".join(dict.fromkeys(name_of(arm.name) for arm in one.arms))
-        print(f"{one.key:12} {one.rounds} rounds, about {one.seconds() / 60:4.1f} min: {arms}")
-    print(f"{'':12} about {sum(one.seconds() for one in chosen) / 60:.0f} min in all", flush=True)
+        print(
+            f"{one.key:12} {one.rounds} rounds, about {pace * one.seconds() / 60:4.1f} min: {arms}"
+        )
+    print(
+        f"{'':12} about {pace * sum(one.seconds() for one in chosen) / 60:.0f} min in all",
+        flush=True,
+    )
 
 
 def _run_all(chosen: Sequence[Experiment], scale: Scale, pages: Path) -> None:

@@ -8,9 +8,7 @@ from tests.bench.run import Wanted
 from tests.bench.sending import Workload
 from tests.bench.sides import NODE, ORTHANC, STORESCP
 
-SETTLED = Wanted(settled=True)
 RECEIVED = Wanted()
-FOUND = Wanted(settled=True, found=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,22 @@ class Scale:
     nagle_peers: int
     """Images that it sends to those who take eleven a second."""
     peer_rounds: int
+    fewer_pairs: int
+    """Of the experiments that take long for what they tell: Nagle and DX."""
+    pace: float
+    """How long runs take against those of the full scale; for the plan."""
+    quiet_seconds: float
+    """Of the node's file: a series quiet for so long is sealed."""
+
+    @property
+    def settled(self) -> Wanted:
+        """Follow a run until all is sealed."""
+        return Wanted(self.quiet_seconds, settled=True)
+
+    @property
+    def found(self) -> Wanted:
+        """Follow it so, and look for the last instance by C-FIND."""
+        return Wanted(self.quiet_seconds, settled=True, found=True)
 
 
 FULL = Scale(
@@ -74,6 +88,9 @@ FULL = Scale(
     nagle={"ct": 300, "small": 1000},
     nagle_peers=60,
     peer_rounds=3,
+    fewer_pairs=7,
+    pace=1.0,
+    quiet_seconds=5.0,
 )
 QUICK = Scale(
     sizes=QUICK_SIZES,
@@ -83,6 +100,9 @@ QUICK = Scale(
     nagle={"ct": 50, "small": 100},
     nagle_peers=10,
     peer_rounds=1,
+    fewer_pairs=1,
+    pace=0.33,
+    quiet_seconds=1.0,
 )
 
 
@@ -90,19 +110,21 @@ def experiments(scale: Scale) -> dict[str, Experiment]:
     """Return all experiments by key."""
     ct, small, dx = (scale.sizes[kind] for kind in ("ct", "small", "dx"))
     every = (
-        _against("ct1", "CT, 1 association", Workload("ct", ct), scale, SETTLED),
+        _against("ct1", "CT, 1 association", Workload("ct", ct), scale, scale.settled),
         _against("ct4", "CT, 4 associations", Workload("ct", ct, 4), scale, storescp=True),
-        _against("small1", "34 KB, 1 association", Workload("small", small), scale, SETTLED),
+        _against("small1", "34 KB, 1 association", Workload("small", small), scale, scale.settled),
         _against("small4", "34 KB, 4 associations", Workload("small", small, 4), scale),
         _nagle("nagle-ct", "CT by storescu", "ct", scale),
         _nagle("nagle-small", "34 KB by storescu", "small", scale),
-        _against("dx", "60 MB DX, 1 association", Workload("dx", dx), scale),
+        _against(
+            "dx", "60 MB DX, 1 association", Workload("dx", dx), scale, pairs=scale.fewer_pairs
+        ),
         Experiment(
             "long",
             "CT, 1 association, 10 GB",
             (
-                Arm(NODE, NODE, Workload("ct", scale.long_count), 90, FOUND),
-                Arm(ORTHANC, ORTHANC, Workload("ct", scale.long_count), 125, FOUND),
+                Arm(NODE, NODE, Workload("ct", scale.long_count), 90, scale.found),
+                Arm(ORTHANC, ORTHANC, Workload("ct", scale.long_count), 125, scale.found),
             ),
             scale.long_pairs,
         ),
@@ -118,14 +140,15 @@ def _against(
     wanted: Wanted = RECEIVED,
     *,
     storescp: bool = False,
+    pairs: int = 0,
 ) -> Experiment:
     arms = [
-        Arm(NODE, NODE, workload, 18 if wanted.settled else 11, wanted),
-        Arm(ORTHANC, ORTHANC, workload, 10, wanted),
+        Arm(NODE, NODE, workload, 25 if wanted.settled else 8, wanted),
+        Arm(ORTHANC, ORTHANC, workload, 9, wanted),
     ]
     if storescp:
         arms.append(Arm(STORESCP, STORESCP, workload, 4))
-    return Experiment(key, title, tuple(arms), scale.pairs)
+    return Experiment(key, title, tuple(arms), pairs or scale.pairs)
 
 
 def _nagle(key: str, title: str, kind: str, scale: Scale) -> Experiment:
@@ -138,7 +161,7 @@ def _nagle(key: str, title: str, kind: str, scale: Scale) -> Experiment:
             )
         ]
 
-    of_ours = arms(NODE, scale.nagle[kind], 10)
+    of_ours = arms(NODE, scale.nagle[kind], 8)
     orthanc = arms(ORTHANC, scale.nagle_peers, 8, scale.peer_rounds)
     storescp = arms(STORESCP, scale.nagle_peers, 5, scale.peer_rounds)
-    return Experiment(key, title, (*of_ours, *orthanc, *storescp), scale.pairs)
+    return Experiment(key, title, (*of_ours, *orthanc, *storescp), scale.fewer_pairs)

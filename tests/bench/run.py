@@ -53,6 +53,9 @@ class Measured:
 class Wanted:
     """How far a run is followed."""
 
+    quiet_seconds: float = 5.0
+    """Of the node's file."""
+
     settled: bool = False
     """Until all is sealed and idle: for CPU and for the time that takes."""
     found: bool = False
@@ -67,7 +70,7 @@ def measure(
     directory.mkdir(parents=True)
     busy = settle(CALM_SECONDS)
     try:
-        with SIDES[side](directory) as receiver:
+        with SIDES[side](directory, quiet_seconds=wanted.quiet_seconds) as receiver:
             return _measured(receiver, workload, corpus, wanted, busy)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -76,7 +79,7 @@ def measure(
 def _measured(
     receiver: Receiver, workload: Workload, corpus: Corpus, wanted: Wanted, busy: float
 ) -> Measured:
-    before = _warmed_up(receiver, workload, corpus)
+    before = _warmed_up(receiver, workload, corpus, wanted)
     used = {role: cpu_seconds(root) for role, root in receiver.roots.items()}
     sending = sent(workload, corpus, receiver.endpoint, run=new_run())
     if wanted.found:
@@ -97,11 +100,13 @@ def _measured(
     )
 
 
-def _warmed_up(receiver: Receiver, workload: Workload, corpus: Corpus) -> int:
+def _warmed_up(receiver: Receiver, workload: Workload, corpus: Corpus, wanted: Wanted) -> int:
     """Send a few instances, so that nobody is measured with cold code; return how many."""
     warm_up = workload.warm_up()
     sent(warm_up, corpus, receiver.endpoint, run=new_run())
     _until(lambda: receiver.searchable() == warm_up.count, "the warm-up", SEARCHABLE_SECONDS)
+    if wanted.settled:
+        _until(receiver.is_settled, "the warm-up to be sealed", SETTLED_SECONDS)
     wait_idle(receiver.roots.values(), seconds=2)
     return warm_up.count
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 from archive.index.counts import count
 from deploy.region.valkey import answers, find_program
@@ -17,7 +18,6 @@ from tests.peers.processes import LOOPBACK, Endpoint, free_port, listens, runnin
 
 NODE, ORTHANC, STORESCP = "node", "orthanc", "storescp"
 NAMES = {NODE: "this store", ORTHANC: "Orthanc", STORESCP: "storescp +B"}
-QUIET_SECONDS = 5.0
 READY_SECONDS = 40
 ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1", "LC_ALL": "C.UTF-8"}
 
@@ -35,17 +35,24 @@ class Receiver:
     """Whether all that it received lies as it is to stay: for a node, sealed into packs."""
 
 
-Side = Callable[[Path], contextlib.AbstractContextManager[Receiver]]
+class Side(Protocol):
+    """A side runs in an empty directory until the block ends; what is under way then is lost."""
+
+    def __call__(
+        self, directory: Path, *, quiet_seconds: float
+    ) -> contextlib.AbstractContextManager[Receiver]:
+        """``quiet_seconds``: of this store's node; the others have no such thing."""
+        ...
 
 
 @contextlib.contextmanager
-def node(directory: Path) -> Iterator[Receiver]:
+def node(directory: Path, *, quiet_seconds: float) -> Iterator[Receiver]:
     """Run a node as its users do: a broker, `node receive` and `node work`."""
     with _broker() as (broker, url):
         tier = Node(directory, "BENCH", broker=url)
         tier.settings = {
             "environment": "live",
-            "intake": {"quiet_seconds": QUIET_SECONDS},
+            "intake": {"quiet_seconds": quiet_seconds},
             "limits": {},
         }
         tier.begin("receive", "work")
@@ -89,7 +96,7 @@ def _broker() -> Iterator[tuple[int, str]]:
 
 
 @contextlib.contextmanager
-def orthanc(directory: Path) -> Iterator[Receiver]:
+def orthanc(directory: Path, *, quiet_seconds: float = 0) -> Iterator[Receiver]:
     """Run Orthanc with its own defaults, which are durable ones."""
     endpoint, http = Endpoint(LOOPBACK, free_port(), "ORTHANC"), free_port()
     file = directory / "orthanc.json"
@@ -107,6 +114,7 @@ def orthanc(directory: Path) -> Iterator[Receiver]:
             searchable=lambda: _orthanc_count(http),
             is_settled=lambda: True,
         )
+        process.kill()  # nobody needs what it would write at its end
 
 
 def _orthanc_settings(directory: Path, port: int, http: int) -> Mapping[str, object]:
@@ -125,7 +133,7 @@ def _orthanc_count(http: int) -> int:
 
 
 @contextlib.contextmanager
-def storescp(directory: Path) -> Iterator[Receiver]:
+def storescp(directory: Path, *, quiet_seconds: float = 0) -> Iterator[Receiver]:
     """Run storescp: octets to files as they come, a process for each association."""
     endpoint = Endpoint(LOOPBACK, free_port(), "STORESCP")
     into = directory / "files"
