@@ -8,6 +8,7 @@ the JSON of that instance. Of all that is taken here it would make the same.
 
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from struct import Struct
 
 from archive.view.decoding import is_known
@@ -211,27 +212,30 @@ def _item(octets: bytes, at: int, end: int | None, of: Surroundings) -> tuple[st
     before = -1
     while at != end:
         element = _head(octets, at, of)
-        tag, vr, length, value_at, value_end = element
+        tag = element[0]
         if tag == _DELIMITERS << 16 | _ITEM_DELIMITER and end is None:
             return "{" + ",".join(members) + "}", at + 8
         if tag <= before or tag >> 16 == _DELIMITERS or (end is not None and at > end):
             raise Declined
-        if is_private_creator(tag) and length != UNDEFINED_LENGTH:
-            of = of.with_creator(tag, private_creator(octets[value_at:value_end], vr))
-        _check_nested(octets, element, of)
+        of = _after(octets, element, of)
         text, at = _element(octets, element, of)
         members.append(text)
         before = tag
     return "{" + ",".join(members) + "}", at
 
 
-def _check_nested(octets: bytes, element: Found, of: Surroundings) -> None:
-    """Decline an item that changes what holds for its elements, or ends behind the octets."""
-    tag, _, length, value_at, end = element
+def _after(octets: bytes, element: Found, of: Surroundings) -> Surroundings:
+    """Return what holds from an element of an item on, which is not changed in all it may."""
+    tag, vr, length, value_at, end = element
+    if length != UNDEFINED_LENGTH and end > len(octets):
+        raise Declined
     if tag == _CHARACTER_SET and octets[value_at:end] != of.character_set:
         raise Declined
-    if tag == _PIXEL_REPRESENTATION or (length != UNDEFINED_LENGTH and end > len(octets)):
-        raise Declined
+    if tag == _PIXEL_REPRESENTATION:
+        return replace(of, signed=None)
+    if is_private_creator(tag) and length != UNDEFINED_LENGTH:
+        return of.with_creator(tag, private_creator(octets[value_at:end], vr))
+    return of
 
 
 def _head(octets: bytes, at: int, of: Surroundings) -> Found:
