@@ -19,10 +19,17 @@ from archive.view.json_values import (
     Declined,
     LeftOut,
     binary_json,
+    decoded_json,
     private_creator,
     value_json,
 )
-from archive.view.known_vrs import Surroundings, dictionary_vr, is_private_creator, vr_of
+from archive.view.known_vrs import (
+    LUT_DESCRIPTORS,
+    Surroundings,
+    dictionary_vr,
+    is_private_creator,
+    vr_of,
+)
 
 Found = tuple[int, bytes, int, int, int]
 """Tag, VR (empty in Implicit VR), length as coded, where the value begins, and where the element
@@ -169,7 +176,8 @@ def _element(octets: bytes, element: Found, of: Surroundings) -> tuple[str, int]
     value = octets[value_at:end]
     if vr in BINARY:
         return f'"{tag:08X}":{{{binary_json(value, vr=vr)}}}', end
-    inner = value_json(value, tag=tag, vr=vr, character_set=of.character_set)
+    write = decoded_json if vr == "SS" and tag in LUT_DESCRIPTORS else value_json
+    inner = write(value, tag=tag, vr=vr, character_set=of.character_set)
     return f'"{tag:08X}":{{{inner}}}', end
 
 

@@ -57,8 +57,27 @@ def value_json(value: bytes, *, tag: int, vr: str, character_set: bytes) -> str:
     try:
         several = _WRITERS[vr](value, vr, character_set)
     except (_Unusual, struct.error):
-        return _by_pydicom(value, tag=tag, vr=vr, character_set=character_set)
+        return decoded_json(value, tag=tag, vr=vr, character_set=character_set)
     return f'"vr":"{vr}","Value":[{several}]' if several else f'"vr":"{vr}"'
+
+
+def decoded_json(value: bytes, *, tag: int, vr: str, character_set: bytes) -> str:
+    """Return what :func:`value_json` returns, as pydicom decodes it; errors as there."""
+    from pydicom.dataelem import RawDataElement, convert_raw_data_element
+    from pydicom.tag import BaseTag
+
+    raw = RawDataElement(
+        BaseTag(tag), vr, len(value), value, 0, is_implicit_VR=False, is_little_endian=True
+    )
+    try:
+        element = convert_raw_data_element(raw, encoding=list(encodings_of(character_set)))
+        model = element.to_json_dict(None, BULK_OCTETS)
+        text = json.dumps(model, ensure_ascii=False, allow_nan=False)
+    except Exception as error:
+        raise LeftOut from error
+    if element.VR in BINARY and len(value) > BULK_OCTETS:
+        raise Declined
+    return text[1:-1]
 
 
 def binary_json(value: bytes, *, vr: str) -> str:
@@ -187,21 +206,3 @@ def _unpacked(value: bytes, vr: str) -> tuple[int, ...] | tuple[float, ...]:
     if rest:
         raise _Unusual
     return struct.unpack(f"<{count}{code}", value)
-
-
-def _by_pydicom(value: bytes, *, tag: int, vr: str, character_set: bytes) -> str:
-    from pydicom.dataelem import RawDataElement, convert_raw_data_element
-    from pydicom.tag import BaseTag
-
-    raw = RawDataElement(
-        BaseTag(tag), vr, len(value), value, 0, is_implicit_VR=False, is_little_endian=True
-    )
-    try:
-        element = convert_raw_data_element(raw, encoding=list(encodings_of(character_set)))
-        model = element.to_json_dict(None, BULK_OCTETS)
-        text = json.dumps(model, ensure_ascii=False, allow_nan=False)
-    except Exception as error:
-        raise LeftOut from error
-    if element.VR in BINARY and len(value) > BULK_OCTETS:
-        raise Declined
-    return text[1:-1]

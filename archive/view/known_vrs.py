@@ -9,8 +9,9 @@ from functools import lru_cache
 
 from archive.view.json_values import Declined
 
-_LUT_DESCRIPTORS = frozenset((0x00281101, 0x00281102, 0x00281103, 0x00283002))
-_UNSIGNED_OR_SIGNED = _LUT_DESCRIPTORS | {
+LUT_DESCRIPTORS = frozenset((0x00281101, 0x00281102, 0x00281103, 0x00283002))
+"""Their first value is US even where they are SS (PS3.3 Section C.11.1.1.1)."""
+_UNSIGNED_OR_SIGNED = LUT_DESCRIPTORS | {
     *(0x00280104, 0x00280105, 0x00280106, 0x00280107, 0x00280108, 0x00280109, 0x00280110),
     *(0x00280111, 0x00280120, 0x00280121, 0x00409211, 0x00409216),
 }
@@ -61,7 +62,7 @@ def vr_of(tag: int, vr: bytes, length: int, of: Surroundings) -> str:
         Declined: it is one of several, and which is not sure.
     """
     if vr and vr != b"UN":
-        if tag in _LUT_DESCRIPTORS and vr != b"US":
+        if tag in LUT_DESCRIPTORS and vr not in (b"US", b"SS"):
             raise Declined
         return vr.decode("ascii")
     if tag & 0x00010000:
@@ -85,13 +86,14 @@ def _private(tag: int, of: Surroundings) -> str:
 
 def _settled(tag: int, found: str, of: Surroundings) -> str:
     if of.explicit:
-        if found == "SQ" or " " in found or "_" in found or tag in _LUT_DESCRIPTORS:
+        if found == "SQ" or " " in found or "_" in found or tag in LUT_DESCRIPTORS:
             raise Declined
         return found
     if tag in _WORDS:
         return "OW"
     # Within items pydicom does not always know what the Data Set says: only 0 is sure there.
-    if tag in _UNSIGNED_OR_SIGNED and of.signed is not None and not (of.signed and of.depth):
+    unsure = of.signed and (of.depth or tag in LUT_DESCRIPTORS)
+    if tag in _UNSIGNED_OR_SIGNED and of.signed is not None and not unsure:
         return "SS" if of.signed else "US"
     raise Declined
 

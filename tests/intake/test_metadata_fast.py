@@ -148,6 +148,22 @@ def element_of(tag: int, vr: str, value: bytes, syntax: str) -> bytes:
     return head + vr.encode() + len(value).to_bytes(2, "little") + value
 
 
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+@pytest.mark.parametrize("vr", ["US", "SS"])
+@pytest.mark.parametrize("signed", [0, 1])
+def test_the_lookup_table_of_an_icon_is_described_as_pydicom_does(
+    syntax: str, vr: str, signed: int
+) -> None:
+    icon = Dataset()
+    icon.PixelRepresentation = 0
+    icon.add_new(0x00281101, vr, [65280, 0, 8])
+    one = image(PixelRepresentation=signed, IconImageSequence=[icon])
+    one.add_new(0x00281102, vr, [65280, 0, 8])
+    with quietly():
+        assert written(sent(one, syntax)) == by_pydicom(sent(one, syntax))
+        assert is_taken(sent(one, syntax)) is (syntax == EXPLICIT)
+
+
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, JPEG_LOSSLESS])
 def test_ordinary_objects_are_not_decoded(syntax: str) -> None:
     assert is_taken(sent(image(PatientName="Doe^Jane"), syntax))
