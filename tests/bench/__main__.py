@@ -82,14 +82,14 @@ def _print_plan(chosen: Sequence[Experiment], pace: float) -> None:
 def _run_all(chosen: Sequence[Experiment], scale: Scale, pages: Path) -> None:
     name = "corpus-quick" if scale is QUICK else "corpus"
     images = corpus(CACHE / name, scale.sizes)
+    facts = machine(CACHE)
     for experiment in chosen:
         record = read_record(_results(pages))
-        record[experiment.key] = _taken(experiment, images)
+        record[experiment.key] = _taken(experiment, images, facts)
         write_record(_results(pages), record)
 
 
-def _taken(experiment: Experiment, images: Corpus) -> Taken:
-    facts = machine(CACHE)
+def _taken(experiment: Experiment, images: Corpus, facts: Mapping[str, str]) -> Taken:
     began = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     rounds: list[dict[str, Measured]] = [{} for _ in range(experiment.rounds)]
     for number, arm in experiment.turns():
