@@ -84,6 +84,7 @@ class Acceptor(Association):
         # pynetdicom keeps its time limits in the upper layer that was just replaced.
         self.acse_timeout = entity.acse_timeout
         self.network_timeout = entity.network_timeout
+        self._is_busy = False
         self._reception: Reception | None = None
         self.open_requests: OpenRequests | None = None
         self._receiving_lock = threading.Lock()
@@ -123,10 +124,12 @@ class Acceptor(Association):
                 self.kill()
 
     def _serve_waiting(self) -> None:
+        self._is_busy = True
         while not self.dimse.msg_queue.empty() and not self.has_ended():
             context_id, message = self.dimse.get_msg(block=False)
             if message is not None:
                 self._serve_request(message, cast("int", context_id))
+        self._is_busy = False
         if self.errand is not None and not self.has_ended():
             self.errand()
 
@@ -149,8 +152,20 @@ class Acceptor(Association):
         """Tell whether a presentation context was accepted."""
         return context_id in self._accepted_cx
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether a request waits for its answer, or an answer for being sent."""
+        queues = (self.dimse.msg_queue, self.dul.to_provider_queue)
+        return self._is_busy or not all(queue.empty() for queue in queues)
+
     def incoming(self, request: StoreRequest) -> Incoming:
-        """Return where the Data Set of a C-STORE goes."""
+        """Return where the Data Set of a C-STORE goes, when what came before it is answered.
+
+        Raises:
+            ConnectionEnded: the association is to end first.
+        """
+        if self.is_serving:
+            self._upper_layer.settle()
         syntax = self._accepted_cx[request.context_id].transfer_syntax[0]
         return self.reception().incoming(request, str(syntax))
 

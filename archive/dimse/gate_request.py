@@ -6,6 +6,7 @@ BEGINNING_OCTETS = 42
 """Of an A-ASSOCIATE-RQ: type, length, version, and both AE titles (PS3.8 Table 9-11)."""
 
 _A_ASSOCIATE_RQ = 0x01
+_HEAD = 6
 _CALLED = slice(10, 26)
 _CALLING = slice(26, 42)
 
@@ -28,8 +29,13 @@ def read_beginning(octets: bytes) -> Beginning | None:
     if octets[:1] not in (b"", bytes((_A_ASSOCIATE_RQ,))):
         return _SOMETHING_ELSE
     if len(octets) < BEGINNING_OCTETS:
-        return None
+        return _SOMETHING_ELSE if _is_whole(octets) else None
     return Beginning(_title(octets[_CALLING]), _title(octets[_CALLED]), is_request=True)
+
+
+def _is_whole(octets: bytes) -> bool:
+    """Tell whether a PDU ends that is too short to be a request."""
+    return len(octets) >= _HEAD and len(octets) >= _HEAD + int.from_bytes(octets[2:_HEAD], "big")
 
 
 def _title(octets: bytes) -> str:

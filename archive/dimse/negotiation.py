@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+"""DICOM's only one (PS3.7 Section A.2.1)."""
 VERIFICATION = "1.2.840.10008.1.1"
 PATIENT_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.1.1"
 PATIENT_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.1.2"
@@ -46,6 +48,7 @@ QUERY_SYNTAXES = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT
 
 REJECTED_PERMANENT = 0x01
 BY_SERVICE_USER = 0x01
+APPLICATION_CONTEXT_NAME_NOT_SUPPORTED = 0x02
 CALLING_AE_TITLE_NOT_RECOGNISED = 0x03
 """Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 Table 9-21)."""
 
@@ -57,7 +60,10 @@ class Negotiator(ACSE):
         request = cast("A_ASSOCIATE", self.requestor.primitive)
         association = cast("Acceptor", self.assoc)
         if not association.admits(str(request.calling_ae_title).strip()):
-            self._reject()
+            self._reject(CALLING_AE_TITLE_NOT_RECOGNISED)
+            return
+        if str(request.application_context_name) != APPLICATION_CONTEXT:
+            self._reject(APPLICATION_CONTEXT_NAME_NOT_SUPPORTED)
             return
         proposed = [
             context
@@ -69,8 +75,8 @@ class Negotiator(ACSE):
         self.acceptor.supported_contexts = _supported(proposed, commits=commits)
         super()._negotiate_as_acceptor()
 
-    def _reject(self) -> None:
-        self.send_reject(REJECTED_PERMANENT, BY_SERVICE_USER, CALLING_AE_TITLE_NOT_RECOGNISED)
+    def _reject(self, reason: int) -> None:
+        self.send_reject(REJECTED_PERMANENT, BY_SERVICE_USER, reason)
         self.assoc.is_rejected = True
         evt.trigger(self.assoc, evt.EVT_REJECTED, {})
         self.assoc.kill()

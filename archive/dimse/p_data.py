@@ -14,10 +14,6 @@ from archive.dimse.wire import Wire
 from archive.errors import MalformedMessage
 
 P_DATA_TF = 0x04
-INVALID_PDU_PARAMETER_VALUE = 0x06
-REASON_NOT_SPECIFIED = 0x00
-"""Reasons of an A-ABORT of the service provider (PS3.8 Table 9-26)."""
-
 COMMAND, LAST = 0x01, 0x02
 """Bits of a Message Control Header (PS3.8 Section E.2)."""
 
@@ -36,10 +32,6 @@ _TAKEN_AT_ONCE = 4 * 1024
 class Malformed(Exception):
     """What came breaks PS3.8 or PS3.7 so that the association is aborted."""
 
-    def __init__(self, sentence: str, *, reason: int = INVALID_PDU_PARAMETER_VALUE) -> None:
-        super().__init__(sentence)
-        self.reason = reason
-
 
 class Messages(Protocol):
     """What becomes of the messages of one association."""
@@ -48,7 +40,11 @@ class Messages(Protocol):
         """Tell whether a presentation context was accepted."""
 
     def incoming(self, request: StoreRequest) -> Incoming:
-        """Return where the Data Set of a C-STORE goes."""
+        """Return where the Data Set of a C-STORE goes, when what came before it is answered.
+
+        Raises:
+            ConnectionEnded: the association is to end first.
+        """
 
     def answer(self, request: StoreRequest, answer: StoreAnswer) -> None:
         """Send the C-STORE response.
@@ -170,7 +166,7 @@ class PDataReader:
         try:
             command = commands.read_command(octets)
         except MalformedMessage as error:
-            raise Malformed(error.sentence, reason=REASON_NOT_SPECIFIED) from error
+            raise Malformed(error.sentence) from error
         if commands.number(command, commands.COMMAND_FIELD) != commands.C_STORE_RQ:
             self._pass_on(context_id, COMMAND | LAST, octets)
             return
@@ -249,7 +245,7 @@ class PDataReader:
         try:
             goes_on = self._messages.fragment(context_id, bytes((control,)) + octets)
         except MalformedMessage as error:
-            raise Malformed(error.sentence, reason=REASON_NOT_SPECIFIED) from error
+            raise Malformed(error.sentence) from error
         self._other = context_id if goes_on else None
         self._other_length = self._other_length if goes_on else 0
 

@@ -16,9 +16,11 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom.dul import DULServiceProvider
+from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT
 from pynetdicom.timer import Timer
 
+from archive.dimse.association_request import readable
 from archive.dimse.p_data import Malformed, PDataReader
 from archive.dimse.tcp import TURN_SECONDS
 from archive.dimse.wire import ConnectionEnded, Wire
@@ -36,6 +38,18 @@ _ARTIM_EXPIRED = "Evt18"
 _INVALID_PDU = "Evt19"
 _CLOSED = "Evt17"
 """Events of PS3.8 Table 9-10."""
+
+_ASSOCIATE_RQ = 0x01
+_PDU_TYPES = range(0x01, 0x08)
+"""PS3.8 Section 9.3.1."""
+_SHORT_PDU_TYPES = range(0x05, 0x08)
+_SHORT_LENGTH = 4
+"""A-RELEASE-RQ, A-RELEASE-RP and A-ABORT (PS3.8 Sections 9.3.6 to 9.3.8)."""
+_BY_SERVICE_PROVIDER = 0x02
+_UNRECOGNIZED_PDU = 0x01
+_UNEXPECTED_PDU = 0x02
+_INVALID_PDU_PARAMETER_VALUE = 0x06
+"""Source and reasons of an A-ABORT (PS3.8 Table 9-26)."""
 
 _LONGEST_PDU = 1024 * 1024
 """Octets of a PDU other than P-DATA-TF; a proposal of 128 contexts has some 20,000."""
@@ -100,6 +114,7 @@ class UpperLayer(DULServiceProvider):
         self._bell = _Bell()
         self._reader: PDataReader | None = None
         self._is_broken = False
+        self._reason = _INVALID_PDU_PARAMETER_VALUE
 
     # --- what other threads call ------------------------------------------------------------
 
@@ -211,6 +226,7 @@ class UpperLayer(DULServiceProvider):
 
     def _read_established(self, wire: Wire) -> None:
         reader = self._reader or self._new_reader(wire)
+        self._reason = _INVALID_PDU_PARAMETER_VALUE
         try:
             if not reader.read():
                 self._leave()
@@ -223,7 +239,7 @@ class UpperLayer(DULServiceProvider):
             LOGGER.warning("association=%s refused=%r", self.acceptor.name, str(error))
             self._leave()
             self._is_broken = True
-            self._abort(error.reason)
+            self._abort()
 
     def _new_reader(self, wire: Wire) -> PDataReader:
         self._reader = PDataReader(
@@ -236,27 +252,67 @@ class UpperLayer(DULServiceProvider):
     def _read_other(self, wire: Wire) -> None:
         """Read one PDU that is the state machine's."""
         try:
-            _, length = struct.unpack(">HI", wire.peek(6))
+            kind, length = struct.unpack(">BxI", wire.peek(6))
         except ConnectionEnded:
             self.event_queue.put(_CLOSED)
             return
-        if length > _LONGEST_PDU:
-            self._is_broken = True
-            self.event_queue.put(_INVALID_PDU)
-            return
-        self._read_pdu_data()
+        if kind not in _PDU_TYPES:
+            self._refuse(_UNRECOGNIZED_PDU)
+        elif length > _LONGEST_PDU or (kind in _SHORT_PDU_TYPES and length != _SHORT_LENGTH):
+            self._refuse(_INVALID_PDU_PARAMETER_VALUE)
+        else:
+            self._reason = _UNEXPECTED_PDU
+            self._read_pdu_data()
+
+    def _refuse(self, reason: int) -> None:
+        """Let the state machine hear of an invalid PDU, behind which none can be found."""
+        self._reason = reason
+        self._is_broken = True
+        self.event_queue.put(_INVALID_PDU)
+
+    def _decode_pdu(self, bytestream: bytearray) -> Any:  # noqa: ANN401 - PDU and event
+        try:
+            if bytestream[0] != _ASSOCIATE_RQ:
+                return super()._decode_pdu(bytestream)
+            pdu, event = super()._decode_pdu(bytearray(readable(bytes(bytestream))))
+            pdu.to_primitive()  # the state machine, which does this next, would not survive it
+            return pdu, event
+        except Exception:
+            self._reason = _INVALID_PDU_PARAMETER_VALUE
+            raise
+
+    def _send(self, pdu: Any) -> None:  # noqa: ANN401 - any PDU
+        """Send a PDU; an A-ABORT as the service provider with the reason that was found."""
+        if isinstance(pdu, A_ABORT_RQ) and pdu.source == _BY_SERVICE_PROVIDER:
+            pdu.reason_diagnostic = self._reason or pdu.reason_diagnostic
+        super()._send(pdu)
 
     def _leave(self) -> None:
         """Drop the message under way."""
         if self._reader is not None:
             self._reader.leave()
 
+    def settle(self) -> None:
+        """Send what our own side answers until it has answered everything, in this thread.
+
+        So a C-STORE that comes while another request is served is answered after it.
+
+        Raises:
+            ConnectionEnded: the association is to end first.
+        """
+        while self.acceptor.is_serving:
+            self.look()
+            if self._process_recv_primitive():
+                self.state_machine.do_action(self.event_queue.get())
+            else:
+                self._wait(None, _IDLE_TURN_SECONDS)
+
     # --- ending -----------------------------------------------------------------------------
 
-    def _abort(self, reason: int) -> None:
+    def _abort(self) -> None:
         """Send A-ABORT as the service provider (PS3.8 Table 9-26), and tell our own side."""
         primitive = A_P_ABORT()
-        primitive.provider_reason = reason
+        primitive.provider_reason = _INVALID_PDU_PARAMETER_VALUE
         with self.to_provider_queue.mutex:
             self.to_provider_queue.queue.clear()
         self.to_provider_queue.put(primitive)

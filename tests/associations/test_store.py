@@ -198,7 +198,7 @@ def test_a_context_that_was_not_accepted_ends_the_association(archive: Archive) 
                 1,
                 commands.coded_command(
                     {
-                        commands.COMMAND_FIELD: commands.us(0x0130),
+                        commands.COMMAND_FIELD: commands.us(0x0140),
                         commands.MESSAGE_ID: commands.us(1),
                         commands.COMMAND_DATA_SET_TYPE: commands.us(commands.NO_DATA_SET),
                     }
