@@ -41,6 +41,8 @@ class Process:
     before_start: Callable[[], None] = lambda: None
     ports: dict[str, int] = field(default_factory=dict)
     program: str = "deploy.command"
+    runner: tuple[str, ...] = ()
+    """A command that becomes what follows it."""
     _process: subprocess.Popen[bytes] | None = None
     _ready: int | None = None
 
@@ -56,7 +58,7 @@ class Process:
         read_end, write_end = os.pipe()
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                (sys.executable, "-m", self.program, *self.arguments),
+                (*self.runner, sys.executable, "-m", self.program, *self.arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -95,9 +97,13 @@ class Process:
 
     def children(self) -> list[psutil.Process]:
         """Return the processes that it started, and those that they did."""
-        assert self._process is not None, "it does not run"
-        found: list[psutil.Process] = psutil.Process(self._process.pid).children(recursive=True)
+        found: list[psutil.Process] = self.running().children(recursive=True)
         return found
+
+    def running(self) -> psutil.Process:
+        """Return the process as the system sees it."""
+        assert self._process is not None, "it does not run"
+        return psutil.Process(self._process.pid)
 
     def ask_to_end(self) -> None:
         """Ask it to end, if it runs."""

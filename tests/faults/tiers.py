@@ -54,6 +54,12 @@ class Archive:
     """What lies in one tier, read beside its processes."""
 
     directory: Path
+    mounted: Path | None = None
+    """Where the test sees the spool, if its file system is another's."""
+
+    @property
+    def spool(self) -> Path:
+        return self.mounted or self.directory / "spool"
 
     @cached_property
     def index(self) -> Index:
@@ -61,8 +67,7 @@ class Archive:
 
     @property
     def octets(self) -> Octets:
-        spool, blobs = self.directory / "spool", self.directory / "blobs"
-        return Octets(SpoolReader(spool), LocalBlobs(blobs))
+        return Octets(SpoolReader(self.spool), LocalBlobs(self.directory / "blobs"))
 
     def rows(self, name: str, **where: object) -> list[dict[str, object]]:
         """Return the rows of a table that have these values."""
@@ -133,11 +138,10 @@ class Archive:
 
     def wait_taken_in(self, *, seconds: float = 30) -> None:
         """Wait until intake has taken in all that was stored before."""
-        spool = self.directory / "spool"
 
         def is_taken_in() -> bool:
-            segments = {path.stem for path in spool.glob("*.open")}
-            waiting = {path.stem for path in spool.glob("*.ready")}
+            segments = {path.stem for path in self.spool.glob("*.open")}
+            waiting = {path.stem for path in self.spool.glob("*.ready")}
             done = {row["segment"] for row in self.rows("segment_progress", state="COMPLETE")}
             return not segments and waiting <= done
 
