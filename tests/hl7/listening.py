@@ -26,6 +26,12 @@ class CommandedHandle:
     def write(self, parts: Sequence[Octets]) -> None:
         self._handle.write(parts)
 
+    def fill(self, offset: int, octets: Octets) -> None:
+        self._handle.fill(offset, octets)
+
+    def begin_writing(self, offset: int, length: int) -> None:
+        self._handle.begin_writing(offset, length)
+
     def sync(self) -> None:
         self._disk.syncing.set()
         self._disk.may_sync.wait(30)
