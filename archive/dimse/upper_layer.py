@@ -233,6 +233,7 @@ class UpperLayer(DULServiceProvider):
                 self._read_other(wire)
         except ConnectionEnded:
             self._leave()
+            self._is_broken = True
             if not self._is_to_abort():
                 self.event_queue.put(_CLOSED)
         except Malformed as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pynetdicom.transport import AssociationSocket
 
-from archive.dimse.tcp import acknowledge_now, wait_in_turns
+from archive.dimse.tcp import TURN_SECONDS, acknowledge_now, wait_in_turns
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
@@ -25,8 +25,9 @@ class ConnectionEnded(OSError):
 class Wire(AssociationSocket):
     """Reads into memory of the reader's; a few octets at a time are read ahead, with the rest.
 
-    Every wait is of turns of a quarter of a second. ``look`` is called between them and may raise
-    ConnectionEnded: so a half-sent PDU keeps nobody from ending the association.
+    Every wait is of turns of a quarter of a second. ``look`` is called between them, and as often
+    while octets come; it may raise ConnectionEnded: so a half-sent PDU keeps nobody from ending the
+    association, and one that comes octet by octet neither.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Wire(AssociationSocket):
         self._ahead = memoryview(bytearray(_AHEAD))
         self._begin = 0
         self._end = 0
-        self._heard_at = time.monotonic()
+        self._heard_at = self._looked_at = time.monotonic()
         wait_in_turns(connection)
 
     @property
@@ -171,7 +172,14 @@ class Wire(AssociationSocket):
             self._heard_at = time.monotonic()
             if not got:
                 raise ConnectionEnded("The peer has closed the connection.")
+            self._look_in_turns()
             return got
+
+    def _look_in_turns(self) -> None:
+        # A peer that dribbles lets no wait last a turn.
+        if self._heard_at - self._looked_at > TURN_SECONDS:
+            self._looked_at = self._heard_at
+            self._look()
 
     def _acknowledge(self) -> None:
         with suppress(OSError):

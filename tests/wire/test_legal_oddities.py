@@ -84,9 +84,12 @@ def as_long_as_the_door_takes(messages: Sequence[Message]) -> Iterator[bytes]:
     return map(p_data, cut(messages, LIMIT - octets.PDV_OVERHEAD))
 
 
-def reserved_octets_set(messages: Sequence[Message]) -> Iterator[bytes]:
+def reserved_octets_and_bits_set(messages: Sequence[Message]) -> Iterator[bytes]:
     for value in cut(messages, 16_000):
-        yield b"\x04\xff" + p_data(value)[2:]
+        said = bytearray(p_data(value))
+        said[1] = 0xFF
+        said[11] |= 0xFC
+        yield bytes(said)
 
 
 def one_write(messages: Sequence[Message]) -> Iterator[bytes]:
@@ -103,7 +106,7 @@ CUTTINGS: Sequence[Cutting] = (
     empty_fragments_everywhere,
     an_empty_last_fragment,
     as_long_as_the_door_takes,
-    reserved_octets_set,
+    reserved_octets_and_bits_set,
     one_write,
 )
 

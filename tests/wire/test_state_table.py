@@ -7,18 +7,11 @@ from collections.abc import Iterator, Sequence
 import pytest
 from pynetdicom.fsm import TRANSITION_TABLE
 
-from archive.clock import SystemClock
 from archive.dimse.limits import DoorLimits
-from archive.dimse.receive import Receiver
-from archive.dimse.scp import Door
-from archive.errors import DatabaseUnavailable
-from archive.reader import Reader
-from archive.store.disk import RealDisk
-from archive.store.spool import Spool
 from archive.words.statuses import StoreStatus
-from tests.associations.door import Tables
-from tests.peers.processes import LOOPBACK, Endpoint, wait_until
+from tests.peers.processes import Endpoint, wait_until
 from tests.wire import octets, table
+from tests.wire.bare_door import bare_door
 from tests.wire.octets import Message, PduType, echo, noise, p_data, plain, store
 from tests.wire.scripted import Heard, Peer, names
 from tests.wire.spooled import Kept, Spooled
@@ -295,27 +288,8 @@ def behind(heard: Heard, traces: frozenset[table.Trace]) -> frozenset[table.Trac
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """A door that waits only a moment for what has to come (ARTIM, PS3.8 Section 9.1.5)."""
-    clock, tables = SystemClock(), Tables()
-    directory = tmp_path_factory.mktemp("impatient") / "spool"
-    spool = Spool(directory, disk=RealDisk(), clock=clock, floor_bytes=0)
-    door = Door(
-        ae_title="RXA",
-        host=LOOPBACK,
-        port=0,
-        receiver=Receiver(spool, clock),
-        callers=tables,
-        destinations=tables,
-        reader=_no_reader,
-        limits=DoorLimits(artim_seconds=0.3),
-    )
-    try:
-        yield Endpoint(LOOPBACK, door.start(), "RXA")
-    finally:
-        door.stop()
-
-
-def _no_reader() -> Reader:
-    raise DatabaseUnavailable("Nothing is asked here.")
+    with bare_door(tmp_path_factory.mktemp("door"), DoorLimits(artim_seconds=0.3)) as bare:
+        yield bare.endpoint
 
 
 def begin(peer: Peer, message: Message, place: str) -> None:
