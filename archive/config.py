@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from archive.errors import ConfigurationInvalid
+from archive.words.commitment import Proof
 from archive.words.identity import AuthorityKind
 
 
@@ -79,6 +80,15 @@ class IntakeSettings(Part):
 
     quiet_seconds: float = Field(default=30.0, ge=0)
     """A series without an arrival for so long is sealed into a pack."""
+
+
+class CommitmentSettings(Part):
+    """Storage commitment (PS3.4 Annex J)."""
+
+    proof: Proof = Proof.NODE
+    """``node``: durable and verified here; ``centre``: confirmed by the central store, too."""
+    wait_seconds: float = Field(default=600.0, gt=0)
+    """What is not proven so long after the request is answered with a processing failure."""
 
 
 class LimitSettings(Part):
@@ -152,6 +162,11 @@ class ArchiveSettings(BaseSettings):
     def spool_directory(self) -> Path:
         """Where segments lie."""
         return self.directory / "spool"
+
+    @property
+    def letterbox_directory(self) -> Path:
+        """Where results of storage commitment wait for associations that are open."""
+        return self.directory / "commitments"
 
     @property
     def blob_directory(self) -> Path:

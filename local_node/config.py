@@ -2,7 +2,13 @@
 
 from pydantic import Field
 
-from archive.config import ArchiveSettings, AuthoritySettings, DoorSettings, Part
+from archive.config import (
+    ArchiveSettings,
+    AuthoritySettings,
+    CommitmentSettings,
+    DoorSettings,
+    Part,
+)
 
 
 class NodeIdentity(Part):
@@ -53,5 +59,6 @@ class NodeSettings(ArchiveSettings):
     """The trust's assigning authorities; the first is the default."""
     sources: tuple[SourceSettings, ...] = ()
     mllp: MllpSettings = MllpSettings()
+    commitment: CommitmentSettings = CommitmentSettings()
     centre: CentreSettings | None = None
     """Absent: the node archives, answers and keeps everything to itself."""

@@ -36,6 +36,7 @@ class Assignment:
     host: str
     port: int
     spool_directory: Path
+    letterbox_directory: Path
     disk_floor_bytes: int
     limits: DoorLimits
     callers: CallerTable
@@ -55,6 +56,7 @@ def assignment_of(settings: "NodeSettings") -> Assignment:
         host=settings.dicom.host,
         port=settings.dicom.port,
         spool_directory=settings.spool_directory,
+        letterbox_directory=settings.letterbox_directory,
         disk_floor_bytes=settings.limits.disk_floor_bytes,
         limits=door_limits(settings.limits),
         callers=caller_table(settings),
@@ -83,6 +85,7 @@ def open_spool(assignment: Assignment) -> Spool:
 def open_door(assignment: Assignment, spool: Spool) -> "Door":
     """Return a DICOM door on a spool, not started."""
     with postponed():
+        from archive.dimse.letterbox import Letterbox
         from archive.dimse.receive import Receiver
         from archive.dimse.scp import Door
 
@@ -95,6 +98,7 @@ def open_door(assignment: Assignment, spool: Spool) -> "Door":
         destinations=assignment.destinations,
         reader=cache(lambda: _reader(assignment)),
         limits=assignment.limits,
+        letterbox=Letterbox(assignment.letterbox_directory),
     )
 
 

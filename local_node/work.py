@@ -7,13 +7,19 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection
 
 from archive.clock import SystemClock
+from archive.dimse.letterbox import Letterbox
+from archive.dimse.tables import destination_table
 from archive.index.copies import PackKey
+from archive.intake.commitment import Commitments
 from archive.intake.intake import Intake
+from archive.intake.judging import JUDGE_SECONDS, Judge
 from archive.intake.loops import INTAKE_SECONDS, SEAL_SECONDS
 from archive.intake.seal import Sealer
 from archive.opening import Archive, open_archive
 from archive.process import report_ready
 from archive.words.nhs import Environment
+from local_node.callers import first_authority
+from local_node.commitment import REPORT, Reporting, open_report
 from local_node.config import NodeSettings
 from local_node.hl7.apply import Hl7Intake
 from local_node.outbox import NodeOutbox, SilentOutbox
@@ -49,13 +55,14 @@ def run(settings: NodeSettings) -> None:
     app = celery_app(settings.broker)
     nudger = CeleryNudger(app)
     centre = _centre(settings, archive)
-    kinds = {} if centre is None else _kinds(settings, archive, centre)
+    kinds = _kinds(settings, archive, centre)
     run_worker(
         app=app,
         executor=Executor(ledger, kinds, owner=owner_name(settings.node.name)),
         loops=[
             _intake(settings, archive, ledger, node_id, nudger),
             _sealer(settings, archive, ledger, nudger),
+            _judge(settings, archive, ledger, nudger),
             *_orders(settings, archive, ledger, nudger, centre),
         ],
         on_ready=report_ready,
@@ -81,7 +88,21 @@ def _centre(settings: NodeSettings, archive: Archive) -> Centre | None:
     return HttpCentre(settings.centre.url, token=settings.centre.token, on_answer=hearing.note)
 
 
-def _kinds(settings: NodeSettings, archive: Archive, centre: Centre) -> Kinds:
+def _kinds(settings: NodeSettings, archive: Archive, centre: Centre | None) -> Kinds:
+    """Return what this node can do; without a centre it tells nothing to one."""
+    reporting = Reporting(
+        archive.index,
+        Letterbox(settings.letterbox_directory),
+        destination_table(settings.peers, lambda trust: first_authority(settings, trust)),
+        SystemClock(),
+        settings.node.organisation,
+        settings.node.ae_title,
+    )
+    between_tiers = {} if centre is None else _kinds_of_centre(settings, archive, centre)
+    return {REPORT: reporting.run, **between_tiers}
+
+
+def _kinds_of_centre(settings: NodeSettings, archive: Archive, centre: Centre) -> Kinds:
     clock = SystemClock()
     node = settings.node
     replication = Replication(archive.index, archive.blobs, centre, clock)
@@ -125,6 +146,7 @@ def _intake(
             Environment(settings.environment),
             NodeOutbox(ledger, node_id) if has_centre else SilentOutbox(),
         ),
+        commitments=Commitments(lambda conn, told: open_report(ledger, conn, told)),
         on_states=tell_states,
     )
     return Loop("intake", nudging(intake.once, nudger, JobClass.URGENT), INTAKE_SECONDS)
@@ -146,6 +168,18 @@ def _sealer(settings: NodeSettings, archive: Archive, ledger: Ledger, nudger: Nu
         on_sealed=replicate,
     )
     return Loop("seal", nudging(sealer.once, nudger, JobClass.ROUTINE), SEAL_SECONDS)
+
+
+def _judge(settings: NodeSettings, archive: Archive, ledger: Ledger, nudger: Nudger) -> Loop:
+    judge = Judge(
+        archive.index,
+        archive.spool,
+        SystemClock(),
+        settings.commitment.proof,
+        settings.commitment.wait_seconds,
+        lambda conn, told: open_report(ledger, conn, told),
+    )
+    return Loop("commitment", nudging(judge.once, nudger, JobClass.URGENT), JUDGE_SECONDS)
 
 
 def _orders(

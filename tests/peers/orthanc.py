@@ -98,9 +98,13 @@ def orthanc(
     ae_title: str = "ORTHANC",
     peers: Mapping[str, Endpoint] | None = None,
     dicomweb: bool = False,
+    port: int = 0,
 ) -> Iterator[Orthanc]:
-    """Give an empty Orthanc with an own storage directory, which ends with the block."""
-    endpoint = Endpoint(LOOPBACK, free_port(), ae_title)
+    """Give an empty Orthanc with an own storage directory, which ends with the block.
+
+    ``port`` is its DICOM port, 0 a free one.
+    """
+    endpoint = Endpoint(LOOPBACK, port or free_port(), ae_title)
     http_port = free_port()
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "orthanc.json"
