@@ -67,12 +67,7 @@ class Together:
 
 @pytest.fixture
 def alone(tmp_path: Path, migrated: Path) -> Cold:
-    directory = tmp_path / "alone"
-    directory.mkdir()
-    shutil.copy(migrated, directory / "index.sqlite")
-    clock = MovedClock()
-    index = Index(f"sqlite:///{directory / 'index.sqlite'}", clock=clock)
-    cold = cold_side(directory, index, clock)
+    cold = fresh(tmp_path / "alone", migrated)
     fill(cold)
     cold.take_in()
     cold.seal()
@@ -108,6 +103,67 @@ def test_two_intakes_and_two_sealers_at_once_end_in_the_same_index(
     cold.seal()
     assert outcome(cold) == outcome(alone)
     check_octets(cold)
+
+
+HALVES = 24
+"""Images that each of two associations sends of one series."""
+
+
+def send_half(cold: Cold, first: int) -> None:
+    """Send every other image of one series, a few to a segment, some of them twice."""
+    writer = cold.spool.writer()
+    for number in range(first, 2 * HALVES, 2):
+        cold.append(writer, sent(image(f"1.2.3.1.{number + 1}")))
+        if number % 6 == first:
+            writer.hand_over()
+            cold.append(writer, sent(image(f"1.2.3.1.{number + 1}")))
+    writer.hand_over()
+
+
+def send_late(cold: Cold) -> None:
+    """Send one more image of the series, one whose header was corrected, and one that conflicts."""
+    cold.store(
+        sent(image("1.2.3.1.100")),
+        sent(image("1.2.3.1.1", StudyDescription="Other")),
+        sent(image("1.2.3.1.2", pixels=8)),
+    )
+
+
+def test_halves_of_a_series_late_images_and_resends_end_in_the_same_index(
+    cold: Cold, migrated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "BATCH", 3)
+    one_by_one = fresh(cold.directory / "alone", migrated)
+    for send in (lambda one: send_half(one, 0), lambda one: send_half(one, 1), send_late):
+        send(one_by_one)
+        one_by_one.take_in()
+        one_by_one.seal()
+    monkeypatch.setattr("tests.intake.house.QUIET_SECONDS", -1.0)
+    archives = [another(cold) for _ in range(4)]
+    bodies = [one.intake().once for one in archives[:2]]
+    bodies += [one.sealer().once for one in archives[2:]]
+    halves = [threading.Thread(target=send_half, args=(cold, first)) for first in (0, 1)]
+    expected = total(one_by_one)
+    together = Together(*bodies)
+    for half in halves:
+        half.start()
+    together.run_until(lambda: total(cold) == expected - 3 and not cold.number("instance"))
+    for half in halves:
+        half.join(DEADLINE_S)
+    send_late(cold)
+    Together(*bodies).run_until(lambda: total(cold) == expected and not cold.number("instance"))
+    cold.take_in()
+    cold.seal()
+    assert outcome(cold) == outcome(one_by_one)
+    check_octets(cold)
+
+
+def fresh(directory: Path, migrated: Path) -> Cold:
+    directory.mkdir()
+    shutil.copy(migrated, directory / "index.sqlite")
+    clock = MovedClock()
+    index = Index(f"sqlite:///{directory / 'index.sqlite'}", clock=clock)
+    return cold_side(directory, index, clock)
 
 
 def total(cold: Cold) -> int:
