@@ -24,6 +24,8 @@ _PDU = struct.Struct(">BxI")
 _PDV = struct.Struct(">IBB")
 _NEXT = _PDU.size + _PDV.size
 _FIRST_BYTES = 1024 * 1024
+_PART_BYTES = 2 * 1024 * 1024
+"""Octets after which a streaming Data Set goes on to the disk: it writes while more comes."""
 _MESSAGE_LIMIT = 16 * 1024 * 1024
 """Octets of a message that is not a C-STORE: identifiers have a few hundred."""
 _TAKEN_AT_ONCE = 4 * 1024
@@ -200,6 +202,8 @@ class PDataReader:
 
     def _room(self, wanted: int) -> memoryview:
         """Return the free end of the buffer, which grows, and is emptied where it is full."""
+        if self._incoming is not None and self._filled >= _PART_BYTES:
+            self._stream()
         if self._filled + wanted > len(self._buffer):
             if len(self._buffer) < BUFFER_BYTES:
                 self._grow(self._filled + wanted)
