@@ -58,6 +58,11 @@ def data(context_id: int, fragment: bytes, *, last: bool = True) -> bytes:
     return p_data(Pdv(context_id, fragment, command=False, last=last))
 
 
+def data_value(fragment: bytes) -> bytes:
+    """Return the last fragment of a Data Set as a value without its PDU."""
+    return Pdv(CT_EXPLICIT, fragment, command=False, last=True).encoded()
+
+
 def command(context_id: int, fragment: bytes, *, last: bool = True) -> bytes:
     """Return a P-DATA-TF with a fragment of a Command Set."""
     return p_data(Pdv(context_id, fragment, command=True, last=last))
@@ -144,6 +149,14 @@ ILLEGAL: Mapping[str, tuple[bytes, frozenset[str]]] = {
     "no PDU type within a Data Set": (half() + pdu(0x08, bytes(4)), UNRECOGNISED),
     "P-DATA without values within a Data Set": (half() + pdu(PduType.P_DATA_TF, b""), INVALID),
     "a value of 1 octet within a Data Set": (half() + raw_value(1, b"\x03"), INVALID),
+    "a value of 1 octet before a whole one within a Data Set": (
+        half() + pdu(PduType.P_DATA_TF, struct.pack(">IB", 1, CT_EXPLICIT) + data_value(b"data")),
+        INVALID,
+    ),
+    "a value of 0 octets before a whole one within a Data Set": (
+        half() + pdu(PduType.P_DATA_TF, struct.pack(">I", 0) + data_value(b"data")),
+        INVALID,
+    ),
     "a value longer than its PDU within a Data Set": (
         half() + raw_value(1_000, b"\x03\x00" + bytes(900)),
         INVALID,
@@ -188,13 +201,15 @@ def test_a_pdu_over_the_maximum_is_taken_up_to_twice_its_size(spooled: Spooled, 
 
 
 @pytest.mark.parametrize("over", [1, 2, LIMIT, 64 * LIMIT, 2**31], ids="by {}".format)
-@pytest.mark.parametrize("within", ["", "within a Data Set"])
+@pytest.mark.parametrize("size", [0, 20_000], ids="after {} octets".format)
 def test_a_pdu_over_twice_the_maximum_is_aborted_before_it_has_come(
-    spooled: Spooled, peer: Peer, over: int, within: str
+    spooled: Spooled, peer: Peer, size: int, over: int
 ) -> None:
+    length = 2 * LIMIT + over
+    beginning = struct.pack(">IBB", length - 4, CT_EXPLICIT, 0) + noise(6, 3_000)
     peer.associate()
-    peer.say(half() if within else b"")
-    peer.say(pdu(PduType.P_DATA_TF, bytes(3_000), length=2 * LIMIT + over))
+    peer.say(half(size=size))
+    peer.say(pdu(PduType.P_DATA_TF, beginning, length=length))
 
     assert names(peer.farewell()) == (table.INVALID_PARAMETER,)
     assert spooled.kept("1.2.826.1.", 0) == []
