@@ -3,6 +3,8 @@
 States of a segment's row::
 
     (none) --first records--> TAKING --last record--> COMPLETE --nothing loose in it--> (none)
+                                |                         ^
+                                +-- some are to be compared --> COMPARING, until none is
                                 |
                                 +-- the disk has harmed it --> DAMAGED, until a person has looked
 """
@@ -23,6 +25,8 @@ class SegmentState(StrEnum):
 
     TAKING = "TAKING"
     """Some records are taken in, others may follow."""
+    COMPARING = "COMPARING"
+    """Every record was looked at; some wait to be compared with what is held under their UIDs."""
     COMPLETE = "COMPLETE"
     """Every record is taken in."""
     DAMAGED = "DAMAGED"
@@ -34,8 +38,10 @@ class Progress:
     """How far intake is in one segment."""
 
     done: int = 0
-    """Sequence number of the last record taken in."""
+    """Sequence number of the last record looked at."""
     state: SegmentState = SegmentState.TAKING
+    to_compare: tuple[int, ...] = ()
+    """Sequence numbers of records up to ``done`` that are not taken in yet, ascending."""
 
 
 BEGINNING = Progress()
@@ -52,7 +58,8 @@ def progress_of(conn: Connection, segments: Sequence[str]) -> Mapping[str, Progr
         part = segments[start : start + _AT_ONCE]
         query = select(tables.segment_progress).where(columns.segment.in_(part))
         for row in conn.execute(query):
-            found[row.segment] = Progress(row.done, SegmentState(row.state))
+            numbers = tuple(map(int, row.to_compare.split()))
+            found[row.segment] = Progress(row.done, SegmentState(row.state), numbers)
     return found
 
 
@@ -64,17 +71,22 @@ def advance(conn: Connection, segment: str, *, before: Progress, after: Progress
     """
     serialise(conn, "segment", segment)
     table = tables.segment_progress
-    says = {"done": after.done, "state": after.state.value}
+    says = _columns(after)
     if before == BEGINNING and not progress_of(conn, [segment]):
         conn.execute(insert(table).values(segment=segment, **says))
         return
-    where = (
-        table.c.segment == segment,
-        table.c.done == before.done,
-        table.c.state == before.state.value,
-    )
+    was = [table.c[name] == value for name, value in _columns(before).items()]
+    where = (table.c.segment == segment, *was)
     if conn.execute(update(table).where(*where).values(says)).rowcount == 0:
         raise StateMoved("Another intake has gone on with the segment.", segment=segment)
+
+
+def _columns(progress: Progress) -> dict[str, object]:
+    return {
+        "done": progress.done,
+        "state": progress.state.value,
+        "to_compare": " ".join(map(str, progress.to_compare)),
+    }
 
 
 def unneeded(conn: Connection) -> list[str]:

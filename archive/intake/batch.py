@@ -19,7 +19,7 @@ from archive.intake.held import Unfit, note_held
 from archive.intake.hl7 import Hl7Port
 from archive.intake.prepare import Instance, Message, Prepared
 from archive.intake.rejection import reject
-from archive.intake.verdicts import Rival, rival_of, verdict, without_comparison
+from archive.intake.verdicts import Rival, needs_octets, rival_of, verdict, without_comparison
 from archive.reader import Octets
 from archive.store.segment import Record
 
@@ -93,9 +93,13 @@ class Batch:
     hl7: Hl7Port | None
     commitments: Commitments | None = None
     _verdicts: dict[tuple[str, bytes], Verdict] = field(default_factory=dict)
+    _postponed: set[tuple[str, bytes]] = field(default_factory=set)
 
-    def compare(self, index: Index, *, at_last: bool = False) -> None:
+    def compare(self, index: Index, *, postpone: bool, at_last: bool = False) -> None:
         """Decide about every instance whose UID is taken now.
+
+        ``postpone``: an instance whose octets must be compared for it is left out of the batch,
+        see :attr:`postponed`.
 
         ``at_last``: what is held under a UID and cannot be found, again and again, counts as other
         content, so that one lost object does not keep all that comes after it from the index.
@@ -111,10 +115,25 @@ class Batch:
                 rival_of(conn, one.arrived) if one.arrived.header.SOPInstanceUID in taken else None
                 for one in instances
             ]
-        self._verdicts = {
-            instance.arrived.key: self._verdict(instance.arrived, rival, at_last=at_last)
+        found = [
+            (instance.arrived, rival)
             for instance, rival in zip(instances, rivals, strict=True)
             if rival is not None
+        ]
+        self._postponed = {one.key for one, rival in found if postpone and needs_octets(one, rival)}
+        self._verdicts = {
+            one.key: self._verdict(one, rival, at_last=at_last)
+            for one, rival in found
+            if one.key not in self._postponed
+        }
+
+    @property
+    def postponed(self) -> set[int]:
+        """Sequence numbers of the records that are left for a comparison of their own."""
+        return {
+            one.record.sequence
+            for one in self.prepared
+            if isinstance(one.content, Instance) and one.content.arrived.key in self._postponed
         }
 
     def _verdict(self, arrived: Arrived, rival: Rival, *, at_last: bool) -> Verdict:
@@ -126,12 +145,12 @@ class Batch:
             raise
 
     def write(self, conn: Connection, *, at_ms: int) -> Taken:
-        """Write everything of the batch.
+        """Write everything of the batch but what is postponed.
 
         Raises:
             Undecided: a comparison is missing.
         """
-        instances = self._instances()
+        instances = [one for one in self._instances() if one.arrived.key not in self._postponed]
         custodians = {instance.arrived.source.organisation_id for instance in instances}
         before = _last_states(conn, custodians, self.node)
         answers = self._register(conn, [instance.arrived for instance in instances], at_ms)

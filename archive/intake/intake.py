@@ -1,4 +1,8 @@
-"""The loop that takes spool segments into the index, a batch of records in each transaction."""
+"""The loop that takes spool segments into the index, a batch of records in each transaction.
+
+What must be compared octet by octet with something that is held waits until no segment waits for
+anything else: a comparison may take longer than a whole series.
+"""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -38,6 +42,10 @@ MESSAGES = 16
 
 _ROUNDS = 5
 """Of comparing again because another process was faster."""
+_TO_COMPARE = 1000
+"""Records of a segment that are left for later at most; what goes beyond is compared at once."""
+_WAITING = (SegmentState.TAKING, SegmentState.COMPARING)
+"""States of segments that intake goes on with, the more urgent first."""
 _PAUSE_S = 0.002
 """Between two commits, so that other writers of a SQLite database get their turn."""
 
@@ -46,6 +54,14 @@ _log = structlog.get_logger()
 
 class _Overtaken(Exception):
     """Another intake has gone on with the segment."""
+
+
+class _Torn(Exception):
+    """The disk has harmed what comes next in a segment."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self.progress = progress
 
 
 class Intake:
@@ -90,7 +106,9 @@ class Intake:
         )
 
     def once(self) -> bool:
-        """Take in the oldest segment that waits, or tidy up; False when there was nothing to do.
+        """Take in the oldest segment that waits, else compare one record, else tidy up.
+
+        Returns False when there was nothing to do.
 
         Raises:
             Unavailable: database, disk or blob store did not answer; what was committed stays, and
@@ -101,7 +119,7 @@ class Intake:
         recovered = self._recovered(failures)
         for name, progress in self._waiting():
             try:
-                self._take_segment(name, progress)
+                self._go_on(name, progress)
             except (NotFound, _Overtaken):
                 _log.info("intake.segment_left_to_another", segment=name)
             except StorageFailed as failure:  # of this one, maybe; the others must not wait
@@ -126,23 +144,59 @@ class Intake:
         with self._index.reading() as conn:
             progress = progress_of(conn, names)
         each = ((name, progress.get(name, BEGINNING)) for name in names)
-        return [(name, known) for name, known in each if known.state is SegmentState.TAKING]
+        waiting = [(name, known) for name, known in each if known.state in _WAITING]
+        return sorted(waiting, key=lambda one: _WAITING.index(one[1].state))
 
-    def _take_segment(self, name: str, progress: Progress) -> None:
-        state = SegmentState.COMPLETE
+    def _go_on(self, name: str, progress: Progress) -> None:
         self._preparation.begin()
+        state = SegmentState.COMPLETE
         try:
-            for batch in self._batches(name, progress.done):
-                progress = self._take(name, progress, batch)
-                time.sleep(_PAUSE_S)
-        except TornRecord:
-            state = SegmentState.DAMAGED
+            if progress.state is SegmentState.TAKING:
+                progress = self._take_segment(name, progress)
+            elif progress.to_compare:
+                progress = self._compare_next(name, progress)
+        except _Torn as torn:
+            progress, state = torn.progress, SegmentState.DAMAGED
+        if state is SegmentState.COMPLETE and progress.to_compare:
+            state = SegmentState.COMPARING
+        if state is not progress.state:
+            self._move(name, progress, state)
+
+    def _move(self, name: str, progress: Progress, state: SegmentState) -> None:
         with self._index.writing() as conn:
             self._guard(conn, name, before=progress, after=replace(progress, state=state))
             if state is SegmentState.DAMAGED:
                 self._alarm(conn, "SEGMENT_DAMAGED", name)
-        _log.info("intake.segment", segment=name, records=progress.done, state=state.value)
+        _log.info(
+            "intake.segment",
+            segment=name,
+            records=progress.done,
+            to_compare=len(progress.to_compare),
+            state=state.value,
+        )
         delete_unneeded(self._index, self._spool)
+
+    def _take_segment(self, name: str, progress: Progress) -> Progress:
+        try:
+            for batch in self._batches(name, progress.done):
+                progress = self._take(name, progress, batch)
+                time.sleep(_PAUSE_S)
+        except TornRecord as error:
+            while progress.to_compare:
+                progress = self._compare_next(name, progress)
+            raise _Torn(progress) from error
+        return progress
+
+    def _compare_next(self, name: str, progress: Progress) -> Progress:
+        """Take in the first of the records that were left for a comparison of their own."""
+        number = progress.to_compare[0]
+        try:
+            for body in self._spool.bodies(name, after=number - 1):
+                prepared = self._preparation.prepare(name, body)
+                return self._take(name, progress, [prepared], compares=True)
+        except TornRecord as error:
+            raise _Torn(progress) from error
+        raise _Torn(progress)
 
     def _batches(self, name: str, done: int) -> Iterator[list[Prepared]]:
         """Yield batches of records behind ``done``, no SOP Instance UID twice in one."""
@@ -166,21 +220,33 @@ class Intake:
 
     # --- batches ----------------------------------------------------------------------------
 
-    def _take(self, name: str, progress: Progress, prepared: Sequence[Prepared]) -> Progress:
-        """Take in a batch; where the index refuses it, one by one, and hold what it refuses."""
+    def _take(
+        self,
+        name: str,
+        progress: Progress,
+        prepared: Sequence[Prepared],
+        *,
+        compares: bool = False,
+    ) -> Progress:
+        """Take in a batch; where the index refuses it, one by one, and hold what it refuses.
+
+        ``compares``: also what must be compared octet by octet; else that is left for later.
+        """
         try:
-            return self._commit(name, progress, prepared)
+            return self._commit(name, progress, prepared, compares=compares)
         except (Refused, Damaged, ValueError) as error:
             if len(prepared) > 1:
                 for one in prepared:
-                    progress = self._take(name, progress, [one])
+                    progress = self._take(name, progress, [one], compares=compares)
                 return progress
             sentence = f"The index refused it ({type(error).__name__})."
             held = self._preparation.held_instead(prepared[0], sentence)
-            return self._commit(name, progress, [held])
+            return self._commit(name, progress, [held], compares=compares)
 
-    def _commit(self, name: str, progress: Progress, prepared: Sequence[Prepared]) -> Progress:
-        after = replace(progress, done=prepared[-1].record.sequence)
+    def _commit(
+        self, name: str, progress: Progress, prepared: Sequence[Prepared], *, compares: bool
+    ) -> Progress:
+        postpone = not compares and len(progress.to_compare) < _TO_COMPARE
         batch = Batch(
             self._octets,
             prepared,
@@ -190,7 +256,8 @@ class Intake:
         )
         for left in reversed(range(_ROUNDS)):
             try:
-                batch.compare(self._index, at_last=not left)
+                batch.compare(self._index, postpone=postpone, at_last=not left)
+                after = _after(progress, batch)
                 with self._index.writing() as conn:
                     self._guard(conn, name, before=progress, after=after)
                     taken = batch.write(conn, at_ms=milliseconds(self._clock.now()))
@@ -259,6 +326,13 @@ def delete_unneeded(index: Index, spool: SpoolReader) -> list[str]:
             forget(conn, segments)
         _log.info("intake.segments_deleted", segments=len(segments))
     return segments
+
+
+def _after(progress: Progress, batch: Batch) -> Progress:
+    numbers = {one.record.sequence for one in batch.prepared}
+    to_compare = set(progress.to_compare) - numbers | batch.postponed
+    done = max(progress.done, *numbers)
+    return replace(progress, done=done, to_compare=tuple(sorted(to_compare)))
 
 
 def _limit(record: Record) -> int:

@@ -208,7 +208,7 @@ def _doubt(conn: Connection, segments: frozenset[str]) -> Doubt:
     names = sorted(segments)
     progress = progress_of(conn, names)
     states = {progress.get(name, BEGINNING).state for name in names}
-    if SegmentState.TAKING in states:
+    if not states.isdisjoint((SegmentState.TAKING, SegmentState.COMPARING)):
         return Doubt.STILL_IN_SPOOL
     return Doubt.SEGMENT_DAMAGED if SegmentState.DAMAGED in states else Doubt.NONE
 

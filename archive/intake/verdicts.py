@@ -49,6 +49,15 @@ def verdict(octets: Octets, arrived: Arrived, rival: Rival) -> Verdict:
     return _verdict(arrived, rival, lambda: _compared(octets, arrived, rival.holding))
 
 
+def needs_octets(arrived: Arrived, rival: Rival) -> bool:
+    """Tell whether both must be read for a verdict: it takes longer than all else of intake."""
+    held = rival.holding
+    if held.member.sha256 == arrived.digest.sha256 or isinstance(held.location, Elsewhere):
+        return False
+    is_own = rival.custodian_id == arrived.source.organisation_id
+    return not (is_own and _other_place(arrived, rival))
+
+
 def without_comparison(arrived: Arrived, rival: Rival) -> Verdict:
     """Return the verdict where the rival's octets stay out of reach.
 

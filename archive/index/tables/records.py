@@ -88,8 +88,11 @@ segment_progress = Table(
     Column("segment", String(64), primary_key=True),
     Column("done", Integer, nullable=False),
     Column("state", String(12), nullable=False),
+    text("to_compare"),
 )
-"""How far intake is in a spool segment: the sequence number of the last record taken in.
+"""How far intake is in a spool segment: the sequence number of the last record it has been at.
+
+``to_compare``: numbers of records among them, parted by spaces, that are not taken in yet.
 
 Written in the transaction that takes the record in, so that nothing is taken in or counted twice.
 """

@@ -245,6 +245,7 @@ def upgrade() -> None:
         sa.Column("segment", sa.String(length=64), nullable=False),
         sa.Column("done", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("to_compare", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("segment", name=op.f("pk_segment_progress")),
     )
     op.create_table(
