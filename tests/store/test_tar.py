@@ -47,18 +47,32 @@ def test_python_reads_every_size(size: int) -> None:
     assert (read.mtime, read.uid, read.gid, read.mode) == (0, 0, 0, 0o444)
 
 
-def test_the_command_reads_a_member_of_10_gib(tmp_path: Path) -> None:
+@pytest.fixture
+def sparse(tmp_path: Path) -> Path:
+    """A file with a member of 10 GiB, a hole, and one behind it."""
+    path = tmp_path / "large.tar"
+    with path.open("wb") as file:
+        file.write(header(LARGE))
+        file.seek(LARGE.size, io.SEEK_CUR)
+        file.write(header(Entry("layout.json", 2)) + b"{}" + padding(2) + END)
+    return path
+
+
+def test_the_command_reads_a_member_of_10_gib(sparse: Path) -> None:
     tar = shutil.which("tar")
     if tar is None:
         pytest.skip("the command tar is not here")
-    octets = header(LARGE)
-    path = tmp_path / "large.tar"
-    with path.open("wb") as file:
-        file.write(octets)
-        file.seek(LARGE.size, io.SEEK_CUR)
-        file.write(header(Entry("layout.json", 2)) + b"{}" + padding(2) + END)
-    listed = subprocess.run([tar, "tvf", path], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run([tar, "tvf", sparse], capture_output=True, text=True, check=True).stdout
     assert [line.split()[2] for line in listed.splitlines()] == [str(LARGE.size), "2"]
+
+
+def test_python_finds_what_lies_behind_a_member_of_10_gib(sparse: Path) -> None:
+    with tarfile.open(sparse) as archive:
+        sizes = [member.size for member in archive]
+        behind = archive.extractfile("layout.json")
+        assert behind is not None
+        assert behind.read() == b"{}"
+    assert sizes == [LARGE.size, 2]
 
 
 @given(
