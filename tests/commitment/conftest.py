@@ -12,13 +12,13 @@ from tests.peers.valkey import ValkeyPeer, valkey
 CT_PORT, ORTHANC_PORT = free_port(), free_port()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def broker() -> Iterator[ValkeyPeer]:
     with valkey() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def node(tmp_path_factory: pytest.TempPathFactory, broker: ValkeyPeer) -> Iterator[Node]:
     """A node without a centre that knows where CT1 and ORTHANC take results."""
     peers = [Endpoint(LOOPBACK, CT_PORT, "CT1"), Endpoint(LOOPBACK, ORTHANC_PORT, "ORTHANC")]

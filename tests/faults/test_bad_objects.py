@@ -25,9 +25,9 @@ def paths_below(directory: Path) -> set[Path]:
 
 
 def paths_outside(node: Node) -> set[Path]:
-    """Return the files beside a node's directory: what it makes inside goes on meanwhile."""
+    """Return the files beside a node's archive: what it makes inside goes on meanwhile."""
     archive = node.archive.directory
-    return {path for path in paths_below(node.directory.parent) if archive not in path.parents}
+    return {path for path in paths_below(node.directory) if archive not in path.parents}
 
 
 def findings_about(node: Node, one: WireObject) -> set[str]:
