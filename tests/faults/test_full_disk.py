@@ -4,15 +4,17 @@ The file system is small (skipped where nobody may mount one), or files may not 
 """
 
 import contextlib
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from archive.store.part10 import data_set_offset
 from archive.store.spool import SpoolReader
 from archive.words.statuses import StoreStatus
 from deploy.demo.modality import Association, WireObject
-from tests.faults.objects import image, images
+from tests.faults.objects import digest, image, images
 from tests.faults.small_disks import (
     FileLimit,
     SmallDisk,
@@ -100,7 +102,7 @@ def test_what_fits_until_the_disk_is_full_is_kept_and_nothing_else(
         assert set(answers) == {SUCCESS, OUT_OF_RESOURCES}
         assert set(statuses(association, *again)) == {SUCCESS}
 
-    assert_taken_in(node, disk, objects)
+    assert_recovered(node, disk, objects)
 
 
 def test_of_what_was_refused_nothing_comes_to_light_when_the_sender_gives_up(
@@ -114,10 +116,8 @@ def test_of_what_was_refused_nothing_comes_to_light_when_the_sender_gives_up(
         answers = statuses(association, small[0], huge, small[1], huge, small[2])
     assert answers == [SUCCESS, OUT_OF_RESOURCES, SUCCESS, OUT_OF_RESOURCES, SUCCESS]
     disk.become_free(receive)
-    node["receive"].kill_all()
 
-    assert_taken_in(node, disk, small)
-    assert not node.archive.holdings(huge.sop_instance_uid)
+    assert_recovered(node, disk, small)
 
 
 @pytest.mark.parametrize("disk", ["limited files"], indirect=True)
@@ -135,7 +135,7 @@ def test_a_segment_whose_write_failed_is_closed_for_good_and_keeps_what_was_ackn
         assert sizes(disk)[first] == kept
         assert len(sizes(disk)) == 2
 
-    assert_taken_in(node, disk, [objects[0], objects[2]])
+    assert_recovered(node, disk, [objects[0], objects[2]])
 
 
 def assert_taken_in(node: Node, disk: SmallDisk, objects: list[WireObject]) -> None:
@@ -147,4 +147,20 @@ def assert_taken_in(node: Node, disk: SmallDisk, objects: list[WireObject]) -> N
     assert seen.answers() == {"Registered": len(objects)}
     assert not seen.rows("held")
     assert not list(disk.seen.glob("*.damaged"))
-    assert not [name for name in SpoolReader(disk.seen).ready() if not sizes(disk)[name]]
+
+
+def assert_recovered(node: Node, disk: SmallDisk, objects: list[WireObject]) -> None:
+    """After the end of the receiving processes, recovery hands over exactly these."""
+    node["receive"].kill_all()
+    segments = SpoolReader(disk.seen)
+    assert not [one for one in segments.recover() if one.damaged]
+    found = [
+        sha256_of(b"".join(segments.read(name, offset=record.offset, length=record.length)))
+        for name in segments.ready()
+        for record in segments.records(name)
+    ]
+    assert sorted(found) == sorted(map(digest, objects))
+
+
+def sha256_of(part10: bytes) -> str:
+    return hashlib.sha256(part10[data_set_offset(part10) :]).hexdigest()
