@@ -59,15 +59,18 @@ class Reporting:
         if not self._over_open_association(job, row):
             way = "a new association"
             self._report(row)
+        evidence = f"acknowledged over {way}"
         with self.index.writing() as conn:
             acknowledge(conn, number, at_ms=milliseconds(self.clock.now()))
+            # In one transaction: whoever asks again finds either a job that will tell, or none.
+            job.settle(conn, evidence)
         _log.info(
             "commitment.acknowledged",
             transaction_uid=row.result.transaction_uid,
             calling_ae=row.calling_ae,
             way=way,
         )
-        return f"acknowledged over {way}"
+        return evidence
 
     def _over_open_association(self, job: Claimed, row: JudgedRow) -> bool:
         # Only here is DICOM needed, and imported.
@@ -106,7 +109,7 @@ def open_report(ledger: Ledger, conn: Connection, told: Judged) -> None:
         conn,
         Work(
             kind=REPORT,
-            subject=f"commitment:{told.transaction_uid}",
+            subject=told.transaction_uid,
             destination=told.calling_ae,
             job_class=JobClass.URGENT,
             idempotency_key=f"{REPORT}:{told.commitment_id}",

@@ -1,6 +1,8 @@
 """Settings of a trust's node."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from archive.config import (
     ArchiveSettings,
@@ -9,6 +11,7 @@ from archive.config import (
     DoorSettings,
     Part,
 )
+from archive.words.commitment import Proof
 
 
 class NodeIdentity(Part):
@@ -62,3 +65,10 @@ class NodeSettings(ArchiveSettings):
     commitment: CommitmentSettings = CommitmentSettings()
     centre: CentreSettings | None = None
     """Absent: the node archives, answers and keeps everything to itself."""
+
+    @model_validator(mode="after")
+    def _proof_can_be_had(self) -> Self:
+        if self.commitment.proof is Proof.CENTRE and self.centre is None:
+            message = "commitment.proof asks a centre, and there is no table [centre]"
+            raise ValueError(message)
+        return self

@@ -1,5 +1,6 @@
 """The conformance statement names what the door does."""
 
+from enum import IntEnum
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from archive.dimse import negotiation
 from archive.dimse.limits import DoorLimits
 from archive.index.matching import MATCHED
 from archive.view.stamp import STAMPED_KEYWORDS
-from archive.words.statuses import FindStatus, RetrieveStatus, StoreStatus
+from archive.words.commitment import PUSH_MODEL, FailureReason
+from archive.words.statuses import ActionStatus, FindStatus, RetrieveStatus, StoreStatus
 from archive.words.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 STATEMENT = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text(encoding="utf-8")
@@ -20,16 +22,21 @@ def section(title: str) -> str:
 
 @pytest.mark.parametrize(
     ("title", "statuses"),
-    [("Storage", StoreStatus), ("Query", FindStatus), ("Retrieve", RetrieveStatus)],
+    [
+        ("Storage", StoreStatus),
+        ("Storage commitment", ActionStatus),
+        ("Storage commitment", FailureReason),
+        ("Query", FindStatus),
+        ("Retrieve", RetrieveStatus),
+    ],
 )
-def test_every_status_is_told(
-    title: str, statuses: type[StoreStatus | FindStatus | RetrieveStatus]
-) -> None:
+def test_every_status_is_told(title: str, statuses: type[IntEnum]) -> None:
     assert {f"{one:04X}H" for one in statuses if f"{one:04X}H" not in section(title)} == set()
 
 
 def test_every_service_is_told() -> None:
-    assert {uid for uid in negotiation.SERVED if f" {uid} " not in STATEMENT} == set()
+    served = negotiation.SERVED | {PUSH_MODEL}
+    assert {uid for uid in served if f" {uid} " not in STATEMENT} == set()
 
 
 def test_every_stamped_element_is_told() -> None:

@@ -6,8 +6,11 @@ import pytest
 
 from tests.commitment.modality import CommitmentScu
 from tests.faults.tiers import Node
+from tests.intake.conftest import cold, migrated
 from tests.peers.processes import LOOPBACK, Endpoint, free_port
 from tests.peers.valkey import ValkeyPeer, valkey
+
+__all__ = ["cold", "migrated"]
 
 CT_PORT, ORTHANC_PORT = free_port(), free_port()
 

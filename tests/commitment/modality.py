@@ -1,7 +1,7 @@
 """A modality that asks for storage commitment, on pynetdicom: the SCU of PS3.4 Annex J."""
 
 import queue
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -38,7 +38,10 @@ class CommitmentScu:
     node: Endpoint
     answer: list[int] = field(default_factory=list)
     """Statuses to answer the next results with; then 0000H."""
+    on_hearing: list[Callable[[], object]] = field(default_factory=list)
+    """What to do when a result is heard, before it is answered."""
     told: "queue.Queue[Told]" = field(default_factory=queue.Queue)
+    _listener: AE | None = None
 
     @contextmanager
     def association(self) -> Iterator[Association]:
@@ -65,6 +68,7 @@ class CommitmentScu:
         handlers: list[EventHandlerType] = [(evt.EVT_N_EVENT_REPORT, self._heard, [True])]
         server = entity.start_server((LOOPBACK, port), block=False, evt_handlers=handlers)
         assert server is not None
+        self._listener = entity
         try:
             yield int(server.server_address[1])
         finally:
@@ -86,11 +90,19 @@ class CommitmentScu:
         )
         return str(information.TransactionUID), int(status.Status)
 
+    def abort_all(self) -> None:
+        """Abort the associations that others have opened."""
+        assert self._listener is not None, "not listening"
+        for association in self._listener.active_associations:
+            association.abort()
+
     def hear(self, *, seconds: float = 30) -> Told:
         """Return the next result."""
         return self.told.get(timeout=seconds)
 
     def _heard(self, event: Event, on_new_association: bool) -> tuple[int, None]:
+        for act in self.on_hearing:
+            act()
         information = event.event_information
         done = information.get("ReferencedSOPSequence", [])
         failed = information.get("FailedSOPSequence", [])

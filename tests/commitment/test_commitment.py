@@ -199,5 +199,5 @@ def test_an_ae_that_no_table_names_is_told_while_it_is_there_and_else_shown_to_a
 
 
 def job_of(node: Node, transaction_uid: str) -> dict[str, object]:
-    jobs = node.archive.rows("job", subject=f"commitment:{transaction_uid}")
+    jobs = node.archive.rows("job", subject=transaction_uid)
     return jobs[-1] if jobs else {"attempt": 0, "state": ""}
