@@ -55,7 +55,7 @@ class DicomSettings(DoorSettings):
 
 
 class PeerSettings(Part):
-    """A DICOM peer that is called: a C-MOVE destination."""
+    """A DICOM peer that is called: with C-STORE by a C-MOVE, with results of its commitments."""
 
     ae_title: str = Field(min_length=1, max_length=16)
     host: str

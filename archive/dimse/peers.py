@@ -15,7 +15,7 @@ class Callers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A C-MOVE destination."""
+    """A peer that objects of a C-MOVE, and results of storage commitment, are sent to."""
 
     ae_title: str
     host: str
@@ -27,7 +27,7 @@ class Destination:
 
 
 class Destinations(Protocol):
-    """The table of C-MOVE destinations."""
+    """The table of peers that are called."""
 
     def destination(self, ae_title: str) -> Destination | None:
         """Return where an AE title is reached; None: it is not known here."""

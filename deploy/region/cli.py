@@ -29,7 +29,7 @@ def up(
     *,
     detach: Annotated[bool, typer.Option("--detach", help="Return when ready.")] = False,
     peer: Annotated[
-        list[str] | None, typer.Option(help="RXB:AET=HOST:PORT, a C-MOVE destination of a node.")
+        list[str] | None, typer.Option(help="RXB:AET=HOST:PORT, a peer that a node calls.")
     ] = None,
     ae: Annotated[
         list[str] | None, typer.Option(help="CALLING=RXA, for whom an AE calls the centre.")

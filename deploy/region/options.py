@@ -17,7 +17,7 @@ _NAMESPACE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A C-MOVE destination of one tier."""
+    """A peer that one tier calls: a C-MOVE destination, and where commitment results go."""
 
     tier: str
     ae_title: str
