@@ -31,6 +31,14 @@ def _death_pipe() -> tuple[int, int]:
 _DEATH = _death_pipe()
 
 
+def _has_ended(process: psutil.Process) -> bool:
+    """Tell whether a process is gone, or only waits for whoever inherited it to look."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
 @dataclass
 class Process:
     """One process of ours; its log is appended to over all its lives."""
@@ -93,7 +101,7 @@ class Process:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
         self._gone()
-        psutil.wait_procs(everybody, END_SECONDS)
+        wait_until(lambda: all(map(_has_ended, everybody)), what="its processes ended")
 
     def children(self) -> list[psutil.Process]:
         """Return the processes that it started, and those that they did."""
