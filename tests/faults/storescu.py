@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.peers.dcmtk import ENVIRONMENT
 from tests.peers.processes import Endpoint
 
 SECONDS = 60.0
+LOOK_SECONDS = 0.0005
 
 _SENDING = re.compile(r"^I: Sending file: (.+)$")
 _ANSWER = re.compile(r"^I: Received Store Response \((.+)\)$")
@@ -65,6 +67,14 @@ class Sending:
 
     def said(self) -> str:
         return self._log.read_text(errors="replace")
+
+    def await_answers(self, count: int) -> None:
+        """Return as soon as it has told of so many answers."""
+        deadline = time.monotonic() + SECONDS
+        while self.said().count("Received Store Response") < count:
+            assert self._process.poll() is None, self.said()
+            assert time.monotonic() < deadline, self.said()
+            time.sleep(LOOK_SECONDS)
 
     def answers(self) -> dict[str, str]:
         """Return what each file was answered, by its path; without those that got no answer."""

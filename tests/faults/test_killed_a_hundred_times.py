@@ -26,8 +26,8 @@ ROUNDS = int(os.environ.get("KILL_ROUNDS", "100"))
 ROUNDS_PER_TEST = 10
 SEED = int(os.environ.get("KILL_SEED", "20261124"))
 
-LATEST_SECONDS = 0.25
-"""About what one storescu takes for its files."""
+BETWEEN_ANSWERS_SECONDS = 0.006
+"""About what one object takes."""
 
 HUGE_SIDE = 2200
 """So many rows of so many pixels are 9.7 million octets."""
@@ -70,12 +70,19 @@ def play(node: Node, number: int, directory: Path) -> Round:
         )
         for n in range(played.senders)
     ]
-    time.sleep(chance.uniform(0, LATEST_SECONDS))
+    await_instant(sendings, chance)
     kill(node, chance)
     for sending in sendings:
         sending.ended()
         played.acknowledged += sending.acknowledged()
     return played
+
+
+def await_instant(sendings: Sequence[Sending], chance: random.Random) -> None:
+    """Wait until one has some number of answers, then to any instant about the next ones."""
+    sending = chance.choice(sendings)
+    sending.await_answers(chance.randrange(len(sending.files)))
+    time.sleep(chance.uniform(0, 2 * BETWEEN_ANSWERS_SECONDS))
 
 
 def of_mixed_sizes(chance: random.Random) -> list[WireObject]:
