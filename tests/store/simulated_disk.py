@@ -7,6 +7,7 @@ for clean, as Linux does, whatever of it reached the platter.
 """
 
 import random
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -193,11 +194,20 @@ class SimulatedDisk:
         self.free = free
         self.chance = random.Random(seed)
         self._power = power
-        self._failure: BaseException | None = None
+        self._failing_here = threading.local()
         self._files: dict[Path, _File] = {}
         self._durable_names: dict[Path, _File] = {}
         self._names: list[tuple[_File, Path]] = []
         """Every name that a file got since names were synced, in order."""
+
+    @property
+    def _failure(self) -> BaseException | None:
+        """What the operation of this thread ends with."""
+        return getattr(self._failing_here, "failure", None)
+
+    @_failure.setter
+    def _failure(self, failure: BaseException | None) -> None:
+        self._failing_here.failure = failure
 
     @property
     def has_power(self) -> bool:
