@@ -64,8 +64,13 @@ class Line:
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     @property
+    def port(self) -> int:
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    @property
     def url(self) -> str:
-        return f"http://{LOOPBACK}:{self._listener.getsockname()[1]}"
+        return f"http://{LOOPBACK}:{self.port}"
 
     def mend(self) -> None:
         """Be honest from now on, and let every open connection break, as its fault is its own."""
@@ -207,3 +212,48 @@ class Cuts:
             return octets
 
         return cut
+
+
+_PDU_HEADER = struct.Struct(">BxI")
+
+
+@dataclass
+class CutsAtPdu:
+    """Cuts the first connection in the middle of a DICOM PDU of one way, or right behind it."""
+
+    way: Way
+    number: int
+    """Of the PDU, from 0 on."""
+    behind: bool
+    done: bool = False
+
+    def __call__(self) -> Fault:
+        """Return the fault of a new connection."""
+        return honest if self.done else self._fault()
+
+    def _fault(self) -> Fault:
+        gone = bytearray()
+
+        def cut(way: Way, at: int, octets: bytes) -> bytes:
+            if way is not self.way:
+                return octets
+            gone.extend(octets)
+            end = self._end(gone)
+            if end is not None and end <= len(gone):
+                self.done = True
+                raise Cut(max(0, end - at))
+            return octets
+
+        return cut
+
+    def _end(self, gone: bytearray) -> int | None:
+        """Return where to cut, once it is known."""
+        start = 0
+        for _ in range(self.number):
+            if len(gone) < start + _PDU_HEADER.size:
+                return None
+            start += _PDU_HEADER.size + _PDU_HEADER.unpack_from(gone, start)[1]
+        if len(gone) < start + _PDU_HEADER.size:
+            return None
+        length = _PDU_HEADER.size + int(_PDU_HEADER.unpack_from(gone, start)[1])
+        return start + (length if self.behind else length // 2)
