@@ -16,6 +16,7 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom.dul import DULServiceProvider
+from pynetdicom.fsm import InvalidEventError
 from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT
 from pynetdicom.timer import Timer
@@ -168,6 +169,8 @@ class UpperLayer(DULServiceProvider):
             self.acceptor._dul_ready.set()  # noqa: SLF001 - pynetdicom's own two threads meet so
             while not self._kill_thread:
                 self._step()
+        except InvalidEventError as error:  # our own side asks for what the peer has ended
+            LOGGER.warning("association=%s ended=%r", self.acceptor.name, str(error))
         except Exception:
             LOGGER.exception("association=%s ended", self.acceptor.name)
         finally:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _AHEAD = 8 * 1024
 """Octets read ahead at most: a Command Set and where its Data Set begins."""
 _DRAINED = 64 * 1024
+_DRAINS = range(64)
+"""A peer that goes on sending is looked at again later: its time is limited."""
 
 
 class ConnectionEnded(OSError):
@@ -107,13 +109,12 @@ class Wire(AssociationSocket):
         self._begin = self._end = 0
         try:
             self._connection.shutdown(socket.SHUT_WR)
-            while self._connection.recv(_DRAINED, socket.MSG_DONTWAIT):
-                pass
+            received = (self._connection.recv(_DRAINED, socket.MSG_DONTWAIT) for _ in _DRAINS)
+            return not all(received)
         except BlockingIOError:
             return False
         except OSError:
             return True
-        return True
 
     # --- for pynetdicom ---------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
@@ -16,11 +16,10 @@ from archive.index import tables
 from archive.index.copies import PackKey
 from archive.index.header import Arrived, Elsewhere
 from archive.index.members import LOOSE, Holding, sop_hash, unpacked_manifest
+from archive.index.parts import in_parts
 from archive.states import CopyState
 from archive.store.origin import Origin
 
-_AT_ONCE = 500
-_Key = TypeVar("_Key", str, int)
 ALREADY_HELD = "AlreadyHeld"
 """The answer of a sighting that tells only of another sender."""
 
@@ -57,7 +56,7 @@ def sighted_octets(
     """Return the digests that an AE has sent and that register() did not take as new, by UID."""
     columns = tables.sighting.c
     found: defaultdict[str, set[bytes]] = defaultdict(set)
-    for part in _parts(set(sop_instance_uids)):
+    for part in in_parts(sorted(set(sop_instance_uids))):
         query = select(columns.sop_instance_uid, columns.sha256).where(
             columns.custodian_id == custodian_id,
             columns.calling_ae == calling_ae,
@@ -78,7 +77,7 @@ def held_reasons(
     )
     return {
         row.command_sop_instance_uid: row.reason
-        for part in _parts(set(sop_instance_uids))
+        for part in in_parts(sorted(set(sop_instance_uids)))
         for row in conn.execute(query.where(columns.command_sop_instance_uid.in_(part)))
     }
 
@@ -108,15 +107,28 @@ def note_sender(conn: Connection, arrived: Arrived, holding: Holding, *, at_ms: 
     """Note that octets which are held already have come from another AE than before, once."""
     if _has_sent(conn, arrived.calling_ae, holding) or _is_noted(conn, arrived):
         return
+    note_sighting(conn, arrived, answer=ALREADY_HELD, of_sha256=arrived.digest.sha256, at_ms=at_ms)
+
+
+def note_sighting(
+    conn: Connection,
+    arrived: Arrived,
+    *,
+    answer: str,
+    of_sha256: bytes,
+    differences: str = "",
+    at_ms: int,
+) -> None:
+    """Note that octets have come which were not taken as new, and what they were found to be."""
     conn.execute(
         insert(tables.sighting).values(
             custodian_id=arrived.source.organisation_id,
             sop_instance_uid=arrived.header.SOPInstanceUID,
             sha256=arrived.digest.sha256,
             transfer_syntax=arrived.digest.transfer_syntax,
-            answer=ALREADY_HELD,
-            of_sha256=arrived.digest.sha256,
-            differences="",
+            answer=answer,
+            of_sha256=of_sha256,
+            differences=differences,
             calling_ae=arrived.calling_ae,
             at=at_ms,
         )
@@ -132,7 +144,7 @@ def _places(conn: Connection, custodian_id: int, uids: Iterable[str]) -> set[Pac
     )
     return {
         (row.study_key, row.series_no, row.pack_no)
-        for part in _parts({sop_hash(conn, uid) for uid in uids})
+        for part in in_parts(sorted({sop_hash(conn, uid) for uid in uids}))
         for row in conn.execute(places.where(columns.hash.in_(part)))
     }
 
@@ -226,9 +238,3 @@ def _is_noted(conn: Connection, arrived: Arrived) -> bool:
         columns.custodian_id == arrived.source.organisation_id,
     )
     return conn.execute(query.limit(1)).first() is not None
-
-
-def _parts(values: set[_Key]) -> Iterator[list[_Key]]:
-    ordered = sorted(values)
-    for start in range(0, len(ordered), _AT_ONCE):
-        yield ordered[start : start + _AT_ONCE]

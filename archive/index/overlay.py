@@ -12,12 +12,12 @@ from archive.index import tables
 from archive.index.directory import ensure_organisation, find_organisation
 from archive.index.engine import serialise
 from archive.index.journal import Unnumbered, append_all
+from archive.index.parts import in_parts
 from archive.states import INSTANCE_MOVES, InstanceState
 
 ANY_OCTETS = b""
 """The digest of a state that holds for whatever octets come under the UID."""
 
-_AT_ONCE = 500
 """UIDs asked for in one statement."""
 _Key = tuple[str, bytes, str]
 """UID, digest, and who numbers: what a custodian has one row of."""
@@ -187,8 +187,7 @@ def _rows_of(
 ) -> Iterator[Row[tuple[object, ...]]]:
     columns = tables.instance_state.c
     query = select(tables.instance_state).where(columns.custodian_id == custodian_id)
-    for start in range(0, len(uids), _AT_ONCE):
-        part = uids[start : start + _AT_ONCE]
+    for part in in_parts(uids):
         yield from conn.execute(query.where(columns.sop_instance_uid.in_(part)))
 
 

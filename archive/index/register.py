@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from archive.index import tables
 from archive.index.adding import add, decided_here
-from archive.index.arrivals import note_sender
+from archive.index.arrivals import note_sender, note_sighting
 from archive.index.engine import serialise
 from archive.index.header import Arrived
 from archive.index.journal import data_quality, tally
@@ -145,7 +145,14 @@ def _register_rival(
     if verdict.answer is Answer.REGISTERED:
         add(conn, [arrived], at_ms=at_ms)
         return Answer.REGISTERED
-    _sight(conn, arrived, verdict, at_ms)
+    note_sighting(
+        conn,
+        arrived,
+        answer=verdict.answer.value,
+        of_sha256=verdict.of_sha256,
+        differences=verdict.differences,
+        at_ms=at_ms,
+    )
     if verdict.answer is not Answer.ECHO and verdict.of_sha256 != arrived.digest.sha256:
         _add_beside(conn, arrived, verdict, at_ms)
     return verdict.answer
@@ -168,22 +175,6 @@ def _add_beside(conn: Connection, arrived: Arrived, verdict: Verdict, at_ms: int
             subject=arrived.header.SOPInstanceUID,
             at_ms=at_ms,
         )
-
-
-def _sight(conn: Connection, arrived: Arrived, verdict: Verdict, at_ms: int) -> None:
-    conn.execute(
-        insert(tables.sighting).values(
-            custodian_id=arrived.source.organisation_id,
-            sop_instance_uid=arrived.header.SOPInstanceUID,
-            sha256=arrived.digest.sha256,
-            transfer_syntax=arrived.digest.transfer_syntax,
-            answer=verdict.answer.value,
-            of_sha256=verdict.of_sha256,
-            differences=verdict.differences,
-            calling_ae=arrived.calling_ae,
-            at=at_ms,
-        )
-    )
 
 
 def _own(conn: Connection, arrived: Arrived) -> list[Holding]:

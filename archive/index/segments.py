@@ -18,6 +18,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from archive.errors import StateMoved
 from archive.index import tables
 from archive.index.engine import serialise
+from archive.index.parts import in_parts
 
 
 class SegmentState(StrEnum):
@@ -47,15 +48,12 @@ class Progress:
 BEGINNING = Progress()
 """Of a segment that has no row yet."""
 
-_AT_ONCE = 500
-
 
 def progress_of(conn: Connection, segments: Sequence[str]) -> Mapping[str, Progress]:
     """Return the progress in each of these segments that has some."""
     columns = tables.segment_progress.c
     found: dict[str, Progress] = {}
-    for start in range(0, len(segments), _AT_ONCE):
-        part = segments[start : start + _AT_ONCE]
+    for part in in_parts(segments):
         query = select(tables.segment_progress).where(columns.segment.in_(part))
         for row in conn.execute(query):
             numbers = tuple(map(int, row.to_compare.split()))
@@ -102,6 +100,5 @@ def unneeded(conn: Connection) -> list[str]:
 def forget(conn: Connection, segments: Sequence[str]) -> None:
     """Take back the progress of segments whose files are gone."""
     columns = tables.segment_progress.c
-    for start in range(0, len(segments), _AT_ONCE):
-        part = segments[start : start + _AT_ONCE]
+    for part in in_parts(segments):
         conn.execute(delete(tables.segment_progress).where(columns.segment.in_(part)))

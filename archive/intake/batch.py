@@ -201,7 +201,7 @@ class Batch:
             conn,
             applied.document,
             source=message.source,
-            location=message.location,
+            location=message.measured.location,
             calling=plain(record.envelope.calling_ae),
             called=plain(record.envelope.called_ae),
             at_ms=at_ms,

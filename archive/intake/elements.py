@@ -24,17 +24,14 @@ from archive.view.elements import (
     UNDEFINED_LENGTH,
     Form,
 )
+from archive.words.value_representations import LONG_FORM, OCTETS, SHORT_FORM, SHORT_HEAD
 
 VALUE_LIMIT = 64 * 1024
 """Octets of a wanted value that are read; the index keeps far less."""
 
 PIXEL_DATA = 0x7FE00010
 
-_HEAD = 8
 _DEEPEST = 64
-_LONG_FORM = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-_SHORT_FORM = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
-_BINARY = frozenset(b"OB OD OF OL OV OW".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +76,8 @@ class Walk:
             DataSetUnreadable: TRUNCATED or BROKEN_CODING.
         """
         octets = self._first()
-        while len(octets) == _HEAD and octets.strip(b"\0"):
-            start = self._at - _HEAD
+        while len(octets) == SHORT_HEAD and octets.strip(b"\0"):
+            start = self._at - SHORT_HEAD
             head = self._parse(octets, self._form)
             if head.tag >> 16 == ITEM >> 16:
                 raise unreadable(Reason.BROKEN_CODING, "An item is in no sequence.", at=start)
@@ -95,12 +92,12 @@ class Walk:
                 undefined=head.undefined,
                 value=value,
             )
-            octets = self._take(_HEAD)
+            octets = self._take(SHORT_HEAD)
         if octets.strip(b"\0"):
             raise unreadable(Reason.TRUNCATED, "The Data Set ends inside an element's head.")
 
     def _first(self) -> bytes:
-        octets = self._take(_HEAD)
+        octets = self._take(SHORT_HEAD)
         if self._form.explicit is not _has_vr(octets):
             self._form = replace(self._form, explicit=_has_vr(octets))
         return octets
@@ -132,7 +129,7 @@ class Walk:
         implicit = not form.explicit or tag >> 16 == ITEM >> 16
         if implicit or not (vr.isalpha() and vr.isupper()):
             return _Head(tag, b"", _number(octets[4:8], form))
-        if vr not in _LONG_FORM:
+        if vr not in LONG_FORM:
             return _Head(tag, vr, _number(octets[6:8], form))
         return _Head(tag, vr, _number(self._exactly(4), form))
 
@@ -151,22 +148,22 @@ class Walk:
         """Step over the items of an element of undefined length, and its delimiter."""
         if depth > _DEEPEST:
             raise unreadable(Reason.BROKEN_CODING, "Sequences are nested too deeply.")
-        fragments = head.vr in _BINARY or head.tag == PIXEL_DATA
+        fragments = head.vr in OCTETS or head.tag == PIXEL_DATA
         inner = Form(explicit=False, big=False) if head.vr == b"UN" else form
-        octets = self._exactly(_HEAD)
+        octets = self._exactly(SHORT_HEAD)
         if head.vr == b"UN" and _is_item(octets, form):
             inner = replace(inner, big=form.big)
         while (item := self._parse(octets, inner)).tag != SEQUENCE_DELIMITER:
             if item.tag != ITEM or (fragments and item.undefined):
                 raise unreadable(Reason.BROKEN_CODING, "A sequence holds something but items.")
             self._item(item, inner, depth=depth)
-            octets = self._exactly(_HEAD)
+            octets = self._exactly(SHORT_HEAD)
 
     def _item(self, item: _Head, form: Form, *, depth: int) -> None:
         if not item.undefined:
             self._skip(item.length)
             return
-        octets = self._exactly(_HEAD)
+        octets = self._exactly(SHORT_HEAD)
         if _has_vr(octets):
             form = replace(form, explicit=True)
         while (head := self._parse(octets, form)).tag != ITEM_DELIMITER:
@@ -174,11 +171,11 @@ class Walk:
                 self._items(head, form, depth=depth + 1)
             else:
                 self._skip(head.length)
-            octets = self._exactly(_HEAD)
+            octets = self._exactly(SHORT_HEAD)
 
 
 def _has_vr(octets: bytes) -> bool:
-    return octets[4:6] in _SHORT_FORM or octets[4:6] in _LONG_FORM
+    return octets[4:6] in SHORT_FORM or octets[4:6] in LONG_FORM
 
 
 def _is_item(octets: bytes, form: Form) -> bool:

@@ -11,24 +11,20 @@ from dataclasses import dataclass
 from struct import Struct
 
 from archive.intake.coding import DEFLATED
-from archive.view.elements import UNDEFINED_LENGTH
+from archive.view.elements import UNDEFINED_LENGTH, Found
 from archive.words.syntaxes import EXPLICIT_VR_BIG_ENDIAN
-
-Found = tuple[int, bytes, int, int, int]
-"""Tag, VR (empty in Implicit VR), length as coded, where the value begins, and where the element
-ends (exclusive; behind the delimiter where the length is undefined). Offsets count from the
-beginning of the Data Set; an element begins where the one before it ends."""
+from archive.words.value_representations import (
+    LONG_FORM,
+    LONG_HEAD,
+    OCTETS,
+    SHORT_FORM,
+    SHORT_HEAD,
+)
 
 _EXPLICIT = Struct("<HH2sH").unpack_from
 _IMPLICIT = Struct("<HHI").unpack_from
 _LENGTH = Struct("<I").unpack_from
-_HEAD_LENGTHS = {
-    **dict.fromkeys(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split(), 8),
-    **dict.fromkeys(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split(), 12),
-}
-"""Octets of an element's head in Explicit VR (PS3.5 Tables 7.1-1 and 7.1-2)."""
-_LONG_HEAD = 12
-_BINARY = frozenset(b"OB OD OF OL OV OW".split())
+_HEAD_LENGTHS = dict.fromkeys(SHORT_FORM, SHORT_HEAD) | dict.fromkeys(LONG_FORM, LONG_HEAD)
 _PIXEL_DATA = 0x7FE00010
 _DELIMITERS = 0xFFFE
 """Group of items and delimiters (PS3.5 Section 7.5)."""
@@ -72,7 +68,7 @@ def _explicit(octets: bytes | memoryview, size: int) -> list[Found]:
     while at < size:
         group, element, vr, length = _EXPLICIT(octets, at)
         value_at = at + _HEAD_LENGTHS[vr]
-        if value_at == at + _LONG_HEAD:
+        if value_at == at + LONG_HEAD:
             (length,) = _LENGTH(octets, at + 8)
         tag = group << 16 | element
         end = value_at + length
@@ -105,7 +101,7 @@ def _end_of_items(octets: bytes | memoryview, at: int, *, tag: int, vr: bytes, d
     """Return the end of an element of undefined length whose first item is at ``at``."""
     if depth > _DEEPEST:
         raise _Odd
-    fragments = vr in _BINARY or tag == _PIXEL_DATA
+    fragments = vr in OCTETS or tag == _PIXEL_DATA
     # PS3.5 Section 6.2.2: items of UN are Implicit VR.
     explicit = bool(vr) and vr != b"UN"
     while True:
@@ -134,7 +130,7 @@ def _end_of_item(octets: bytes | memoryview, at: int, *, explicit: bool, depth: 
             raise _Odd
         else:
             value_at, vr = at + 8, b""
-        if not explicit or value_at == at + _LONG_HEAD:
+        if not explicit or value_at == at + LONG_HEAD:
             (length,) = _LENGTH(octets, value_at - 4)
         tag = group << 16 | element
         at = value_at + length

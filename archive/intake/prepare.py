@@ -13,7 +13,7 @@ from archive.intake.header import plain
 from archive.intake.held import HeldOctets, Unfit
 from archive.intake.reasons import Reason, reason_of
 from archive.intake.rejection import Rejection, rejection_in
-from archive.intake.scan import BodyDigest, Measured, digest_of, read_header
+from archive.intake.scan import Measured, digest_of, measure, read_header
 from archive.reader import Octets
 from archive.store.bodies import Body
 from archive.store.segment import Record, RecordKind
@@ -39,13 +39,8 @@ class Message:
     """An HL7 message that can be applied."""
 
     octets: bytes
-    location: Loose
+    measured: Measured
     source: Source
-
-    @property
-    def measured(self) -> Measured:
-        """Where it lies, its digest and size."""
-        return _measured(self.octets, self.location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +113,7 @@ class Preparation:
     def _instance(self, segment: str, body: Body) -> Instance | Unfit:
         record = body.record
         try:
-            measured = _measured_instance(segment, body)
+            measured = measure(_whole(segment, record), body.chunks)
         except DataSetUnreadable as error:
             _take_rest(body)
             return self._without_file_meta(segment, record, error)
@@ -152,7 +147,7 @@ class Preparation:
 
     def _without_file_meta(self, segment: str, record: Record, error: DataSetUnreadable) -> Unfit:
         """Keep a whole record that is not Part 10 octets; no door of ours writes such."""
-        location = Loose(segment, record.offset, record.length, 0)
+        location = _whole(segment, record)
         digest = hashlib.sha256()
         for chunk in self._octets.whole(location):
             digest.update(chunk)
@@ -163,9 +158,8 @@ class Preparation:
 
     def _message(self, segment: str, body: Body) -> Message | Unfit:
         record = body.record
-        location = Loose(segment, record.offset, record.length, 0)
         octets = b"".join(body.chunks)
-        measured = _measured(octets, location)
+        measured = _measured(octets, _whole(segment, record))
         if not self._takes_hl7:
             sentence = "An HL7 message came to a tier that takes none."
             return self._unfit(record, measured, Reason.NOT_EXPECTED, sentence)
@@ -173,15 +167,14 @@ class Preparation:
             source = self._source("hl7", record.envelope.calling_ae)
         except UnknownCallingAE as error:
             return self._unfit(record, measured, Reason.UNKNOWN_CALLING_AE, error.sentence)
-        return Message(octets, location, source)
+        return Message(octets, measured, source)
 
     # --- storage commitment requests ---------------------------------------------------------
 
     def _asking(self, segment: str, body: Body) -> Asking | Unfit:
         record = body.record
-        location = Loose(segment, record.offset, record.length, 0)
         octets = b"".join(body.chunks)
-        measured = _measured(octets, location)
+        measured = _measured(octets, _whole(segment, record))
         if not self._commits:
             sentence = "A storage commitment request came to a tier that commits nothing."
             return self._unfit(record, measured, Reason.NOT_EXPECTED, sentence)
@@ -211,12 +204,8 @@ def _measured(octets: bytes, location: Loose) -> Measured:
     return Measured(location, hashlib.sha256(octets).digest(), len(octets))
 
 
-def _measured_instance(segment: str, body: Body) -> Measured:
-    record = body.record
-    digest = BodyDigest(Loose(segment, record.offset, record.length, 0))
-    for chunk in body.chunks:
-        digest.take(chunk)
-    return digest.measured()
+def _whole(segment: str, record: Record) -> Loose:
+    return Loose(segment, record.offset, record.length, 0)
 
 
 def _take_rest(body: Body) -> None:

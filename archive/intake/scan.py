@@ -6,6 +6,7 @@ anything is odd, they are walked over from the segment once more.
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from archive.errors import DataSetUnreadable, InvalidUid
@@ -18,7 +19,7 @@ from archive.intake.reasons import Reason, reason_of, unreadable
 from archive.intake.window import BLOCK, opened_data_set
 from archive.reader import Octets
 from archive.store.part10 import data_set_offset
-from archive.store.segment import Envelope, Record
+from archive.store.segment import Envelope
 from archive.words.objects import ObjectDigest
 from archive.words.uids import parse_uid
 
@@ -37,21 +38,19 @@ class Measured:
     """The beginning of the Data Set, at most 1 MiB of it, where it is in memory already."""
 
 
-def measure(octets: Octets, *, segment: str, record: Record) -> Measured:
-    """Return the digest and length of a record's Data Set octets, read once, streaming.
+def measure(whole: Loose, chunks: Iterable[bytes | memoryview]) -> Measured:
+    """Return the digest and length of the Data Set in a body, whose octets are taken once.
 
     Raises:
-        DataSetUnreadable: the record is not Part 10 octets as this archive writes them.
-        NotFound: the segment is gone; another intake has finished it.
-        StorageFailed: the disk refused.
+        DataSetUnreadable: the body is not Part 10 octets as this archive writes them.
     """
-    digest = BodyDigest(Loose(segment, record.offset, record.length, 0))
-    for chunk in octets.whole(digest.whole):
+    digest = _BodyDigest(whole)
+    for chunk in chunks:
         digest.take(chunk)
     return digest.measured()
 
 
-class BodyDigest:
+class _BodyDigest:
     """What a record's body is, told while its octets pass by."""
 
     def __init__(self, whole: Loose) -> None:

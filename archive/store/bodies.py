@@ -54,6 +54,18 @@ def bodies(file: BinaryIO, name: str, *, after: int) -> Iterator[Body]:
         at, sequence = record.end, sequence + 1
 
 
+def scan(file: BinaryIO, name: str) -> Iterator[Record]:
+    """Yield the records of a segment up to its end, each when all of it has verified.
+
+    Raises:
+        TornRecord: as :func:`bodies`.
+    """
+    for body in bodies(file, name, after=0):
+        for _ in body.chunks:
+            pass
+        yield body.record
+
+
 def _verified(window: "_Window", record: Record, name: str) -> Iterator[memoryview]:
     checksum, at, end = 0, record.offset, record.offset + record.length
     while at < end:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from archive.store.durable import ensure_directory, sync_directory
+from archive.store.durable import begin_writing, ensure_directory, sync_directory
 
 Octets = bytes | bytearray | memoryview
 
@@ -80,8 +80,8 @@ class RealHandle:
             view, offset = view[written:], offset + written
 
     def begin_writing(self, offset: int, length: int) -> None:
-        """Start writing back: what Linux does first when it is told to forget dirty pages."""
-        os.posix_fadvise(self._descriptor, offset, length, os.POSIX_FADV_DONTNEED)
+        """Start writing back."""
+        begin_writing(self._descriptor, offset, length)
 
     def sync(self) -> None:
         """Sync data and length; times may follow later."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from archive.errors import TornRecord
+from archive.store.bodies import scan
 from archive.store.disk import lock_named
 from archive.store.durable import sync_directory, write_durably
 from archive.store.segment import (
@@ -24,7 +25,6 @@ from archive.store.segment import (
     RECORD_MAGIC,
     head_verifies,
     read_header,
-    scan,
 )
 
 OPEN = ".open"

@@ -45,7 +45,7 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -222,40 +222,9 @@ def _header_crc(name: str, fields: bytes, envelope: bytes) -> int:
     return zlib.crc32(envelope, zlib.crc32(fields, seed))
 
 
-def scan(file: BinaryIO, name: str) -> Iterator[Record]:
-    """Yield the records of a segment up to its end, each when all of it has verified.
-
-    Raises:
-        TornRecord: the head or a record does not verify.
-    """
-    if not head_verifies(file, name):
-        raise TornRecord("The segment's head does not verify.", segment=name, offset=0)
-    at, size, sequence = HEAD_LENGTH, os.fstat(file.fileno()).st_size, 1
-    while at < size:
-        record = read_record(file, name, at)
-        if record.sequence != sequence:
-            raise TornRecord("A record is out of its order.", segment=name, offset=at)
-        yield record
-        at, sequence = record.end, sequence + 1
-
-
 def head_verifies(file: BinaryIO, name: str) -> bool:
     """Tell whether the segment begins as one of its name does."""
     return os.pread(file.fileno(), HEAD_LENGTH, 0) == segment_head(name)
-
-
-def read_record(file: BinaryIO, name: str, at: int) -> Record:
-    """Return the record that begins at ``at``.
-
-    Raises:
-        TornRecord: its header, envelope, body or trailer does not verify.
-    """
-    record = read_header(file, name, at)
-    checksum = _body_crc(file, record, start=at)
-    trailer = _exactly(file, record.end - _TRAILER.size, _TRAILER.size, start=at)
-    if trailer != _TRAILER.pack(checksum, record.sequence, _COMMIT):
-        raise TornRecord("A record's body or trailer does not verify.", segment=name, offset=at)
-    return record
 
 
 def read_header(file: BinaryIO, name: str, at: int) -> Record:
@@ -288,17 +257,6 @@ def header_at(exactly: Callable[[int, int], bytes], name: str, at: int) -> Recor
         raise TornRecord("A record's envelope is not ours.", segment=name, offset=at) from error
     offset = at + HEADER_LENGTH + envelope_length
     return Record(kind=known, envelope=said, offset=offset, length=length, sequence=sequence)
-
-
-def _body_crc(file: BinaryIO, record: Record, *, start: int) -> int:
-    if record.end > os.fstat(file.fileno()).st_size:
-        raise TornRecord("A record ends behind the segment.", offset=start)
-    checksum, at, end = 0, record.offset, record.offset + record.length
-    while at < end:
-        chunk = _exactly(file, at, min(CHUNK, end - at), start=start)
-        checksum = zlib.crc32(chunk, checksum)
-        at += len(chunk)
-    return checksum
 
 
 def _exactly(file: BinaryIO, at: int, length: int, *, start: int) -> bytes:

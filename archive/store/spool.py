@@ -19,12 +19,12 @@ from typing import BinaryIO
 
 from archive.clock import Clock
 from archive.errors import NotFound, StorageFailed, TornRecord
-from archive.store.bodies import Body, bodies
+from archive.store.bodies import Body, bodies, scan
 from archive.store.disk import Disk, Octets
 from archive.store.durable import sync_directory
 from archive.store.open_segment import Ground, OpenSegment, RecordStream, begin_segment, translated
 from archive.store.recovery import OPEN, READY, Recovery, recover_segment
-from archive.store.segment import CHUNK, Envelope, Record, RecordKind, is_segment_name, scan
+from archive.store.segment import CHUNK, Envelope, Record, RecordKind, is_segment_name
 
 __all__ = ["RecordStream", "Recovery", "SegmentWriter", "Spool", "SpoolReader"]
 

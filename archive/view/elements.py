@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from archive.errors import DataSetUnreadable
 from archive.words.syntaxes import EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from archive.words.value_representations import LONG_FORM, LONG_HEAD, SHORT_FORM, SHORT_HEAD
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
 ITEM = 0xFFFEE000
@@ -17,15 +18,11 @@ SEQUENCE_DELIMITER = 0xFFFEE0DD
 
 _STANDARD_ROOT = "1.2.840.10008."
 _DEEPEST = 64
-_SHORT_HEAD = 8
-_LONG_HEAD = 12
-_LONG_FORM = frozenset(
-    {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
-)
-_SHORT_FORM = frozenset(
-    {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN"}
-    | {b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
-)
+
+Found = tuple[int, bytes, int, int, int]
+"""An element found in memory: tag, VR (empty in Implicit VR), length as coded, where the value
+begins, and where the element ends (exclusive; behind the delimiter where the length is undefined).
+Offsets count from the beginning of the Data Set; an element begins where the one before it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,23 +148,23 @@ def spans(
 
 
 def _is_over(feed: Feed, offset: int) -> bool:
-    ahead = feed.octets(offset, _SHORT_HEAD)
+    ahead = feed.octets(offset, SHORT_HEAD)
     return not ahead or not any(ahead)
 
 
 def _head(feed: Feed, offset: int, form: Form) -> Head:
-    octets = feed.octets(offset, _LONG_HEAD)
-    if len(octets) < _SHORT_HEAD:
+    octets = feed.octets(offset, LONG_HEAD)
+    if len(octets) < SHORT_HEAD:
         raise DataSetUnreadable("An element is cut off.", offset=offset)
     tag = _number(octets[:2], form) << 16 | _number(octets[2:4], form)
     if tag in (ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER) or not form.explicit:
-        return Head(tag, b"", offset + _SHORT_HEAD, _number(octets[4:8], form))
+        return Head(tag, b"", offset + SHORT_HEAD, _number(octets[4:8], form))
     vr = octets[4:6]
-    if vr in _SHORT_FORM:
-        return Head(tag, vr, offset + _SHORT_HEAD, _number(octets[6:8], form))
-    if vr not in _LONG_FORM or len(octets) < _LONG_HEAD:
+    if vr in SHORT_FORM:
+        return Head(tag, vr, offset + SHORT_HEAD, _number(octets[6:8], form))
+    if vr not in LONG_FORM or len(octets) < LONG_HEAD:
         raise DataSetUnreadable("An element has no Value Representation.", offset=offset)
-    return Head(tag, vr, offset + _LONG_HEAD, _number(octets[8:12], form))
+    return Head(tag, vr, offset + LONG_HEAD, _number(octets[8:12], form))
 
 
 def _number(octets: bytes, form: Form) -> int:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from archive.view.json_values import BINARY, BULK_OCTETS
 from archive.view.stamping import Stamping
 
 if TYPE_CHECKING:
@@ -13,10 +14,6 @@ if TYPE_CHECKING:
 
 JsonObject = dict[str, object]
 
-BULK_OCTETS = 1024
-"""A binary value longer than this is bulk data, and left out with its element."""
-
-_BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _UTF_8 = {"vr": "CS", "Value": ["ISO_IR 192"]}
 
 
@@ -64,7 +61,7 @@ def stamped(model: JsonObject, stamping: Stamping) -> JsonObject:
 def _element(data_set: "Dataset", tag: int) -> object | None:
     try:
         element = data_set[tag]
-        if element.VR in _BINARY and len(element.value or b"") > BULK_OCTETS:
+        if element.VR in BINARY and len(element.value or b"") > BULK_OCTETS:
             return None
         return element.to_json_dict(None, BULK_OCTETS)
     except Exception:  # noqa: BLE001 - pydicom raises whatever a broken value makes it raise

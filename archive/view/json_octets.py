@@ -12,7 +12,7 @@ from dataclasses import replace
 from struct import Struct
 
 from archive.view.decoding import is_known
-from archive.view.elements import UNDEFINED_LENGTH
+from archive.view.elements import UNDEFINED_LENGTH, Found
 from archive.view.json_values import (
     BINARY,
     BULK_OCTETS,
@@ -30,16 +30,11 @@ from archive.view.known_vrs import (
     is_private_creator,
     vr_of,
 )
-
-Found = tuple[int, bytes, int, int, int]
-"""Tag, VR (empty in Implicit VR), length as coded, where the value begins, and where the element
-ends; an element begins where the one before it ends."""
+from archive.words.value_representations import LONG_FORM, SHORT_FORM
 
 _EXPLICIT = Struct("<HH2sH").unpack_from
 _IMPLICIT = Struct("<HHI").unpack_from
 _LENGTH = Struct("<I").unpack_from
-_SHORT_FORM = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
-_LONG_FORM = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _DELIMITERS = 0xFFFE
 _ITEM, _ITEM_DELIMITER, _SEQUENCE_DELIMITER = 0xE000, 0xE00D, 0xE0DD
 _CHARACTER_SET, _PIXEL_REPRESENTATION = 0x00080005, 0x00280103
@@ -253,9 +248,9 @@ def _head(octets: bytes, at: int, of: Surroundings) -> Found:
     if not of.explicit or group == _DELIMITERS:
         vr = b""
         (length,) = _LENGTH(octets, at + 4)
-    elif vr in _LONG_FORM:
+    elif vr in LONG_FORM:
         value_at = at + 12
         (length,) = _LENGTH(octets, at + 8)
-    elif vr not in _SHORT_FORM:
+    elif vr not in SHORT_FORM:
         raise Declined
     return tag, vr, length, value_at, value_at + length

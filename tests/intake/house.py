@@ -11,14 +11,16 @@ from archive.index import tables
 from archive.index.counts import Counts, count
 from archive.index.directory import ensure_authority, ensure_node, save_source
 from archive.index.engine import Index
+from archive.index.header import Loose
 from archive.index.members import make_hash_key
 from archive.intake.intake import Intake
+from archive.intake.scan import Measured, measure
 from archive.intake.seal import Sealer
 from archive.reader import Octets
 from archive.store.disk import RealDisk
 from archive.store.local_blobs import LocalBlobs
 from archive.store.part10 import file_meta
-from archive.store.segment import Envelope, RecordKind
+from archive.store.segment import Envelope, Record, RecordKind
 from archive.store.spool import Spool, SpoolReader
 from archive.words.identity import Issuer
 from deploy.demo.wire_object import WireObject
@@ -212,3 +214,9 @@ def loaded(one: WireObject) -> WireObject:
 def in_parts(objects: Sequence[WireObject], size: int) -> Iterator[Iterable[WireObject]]:
     for start in range(0, len(objects), size):
         yield objects[start : start + size]
+
+
+def measured_at(octets: Octets, record: Record, *, segment: str = "") -> Measured:
+    """Return the digest and length of a record's Data Set, read where it lies."""
+    whole = Loose(segment, record.offset, record.length, 0)
+    return measure(whole, octets.whole(whole))

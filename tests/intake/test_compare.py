@@ -12,11 +12,10 @@ from archive.index.header import Loose
 from archive.index.register import Answer
 from archive.intake.compare import Comparison, compare
 from archive.intake.plain import Stored
-from archive.intake.scan import measure
 from archive.store.segment import Record, RecordKind
 from archive.words.identity import Issuer
 from deploy.demo.wire_object import WireObject
-from tests.intake.house import Cold
+from tests.intake.house import Cold, measured_at
 from tests.intake.samples import (
     BIG_ENDIAN,
     DEFLATED,
@@ -47,7 +46,7 @@ def compared(cold: Cold, one: WireObject, other: WireObject) -> Comparison:
 
 
 def location_of(cold: Cold, name: str, record: Record) -> Loose:
-    return measure(cold.octets, segment=name, record=record).location
+    return measured_at(cold.octets, record, segment=name).location
 
 
 @pytest.mark.parametrize("other", [*NATIVE, RLE])

@@ -16,12 +16,12 @@ from archive.index.header import Header, Loose
 from archive.intake.coding import Plain, form_of
 from archive.intake.elements import elements
 from archive.intake.reasons import Reason, reason_of
-from archive.intake.scan import Measured, measure, read_header
+from archive.intake.scan import Measured, read_header
 from archive.reader import Octets
 from archive.store.part10 import file_meta
 from archive.store.segment import Record, RecordKind
 from deploy.demo.wire_object import WireObject
-from tests.intake.house import MovedClock, envelope, octets_of
+from tests.intake.house import MovedClock, envelope, measured_at, octets_of
 from tests.intake.samples import (
     BIG_ENDIAN,
     DEFLATED,
@@ -100,7 +100,7 @@ class InMemory:
 
 def scanned(one: WireObject) -> Header:
     octets, record = stored(one)
-    return read_header(octets, measure(octets, segment="", record=record), record.envelope)
+    return read_header(octets, measured_at(octets, record), record.envelope)
 
 
 def stored(one: WireObject) -> tuple[Octets, Record]:
@@ -298,7 +298,7 @@ def test_memory_does_not_grow_with_the_object() -> None:
     large.Rows, large.Columns = 4096, 1024
     large.PixelData = bytes(8 * 1024 * 1024)
     octets, record = stored(sent(large))
-    read_header(octets, measure(octets, segment="", record=record), record.envelope)
+    read_header(octets, measured_at(octets, record), record.envelope)
     spool = octets.spool
     assert isinstance(spool, InMemory)
     spool.longest = 0
@@ -308,6 +308,6 @@ def test_memory_does_not_grow_with_the_object() -> None:
 
 def measure_known(record: Record) -> Measured:
     octets, same = stored(sent(image()))
-    measured = measure(octets, segment="", record=same)
+    measured = measured_at(octets, same)
     offset = measured.location.data_set_offset
     return Measured(Loose("", 0, record.length, offset), b"", record.length - offset)

@@ -18,12 +18,12 @@ from archive.intake.coding import Plain, form_of
 from archive.intake.elements import elements
 from archive.intake.fast_scan import find_elements
 from archive.intake.reasons import Reason, reason_of
-from archive.intake.scan import measure, read_header
+from archive.intake.scan import read_header
 from archive.intake.window import opened_data_set
 from archive.view import decoding
 from archive.view.decoding import decoded, encodings_of, keeps_ascii
 from deploy.demo.wire_object import WireObject
-from tests.intake.house import octets_of
+from tests.intake.house import measured_at, octets_of
 from tests.intake.real_objects import lying, quietly, real_objects, said_of, spoiled
 from tests.intake.samples import EXPLICIT, IMPLICIT, JPEG_LOSSLESS, image, report, sent
 from tests.intake.test_scan import stored
@@ -103,7 +103,7 @@ def test_ordinary_objects_are_not_walked_over(syntax: str, monkeypatch: pytest.M
 def test_what_is_measured_of_a_record_needs_no_second_reading() -> None:
     one = sent(image(SeriesDescription="Thorax"))
     octets, record = stored(one)
-    measured = measure(octets, segment="", record=record)
+    measured = measured_at(octets, record)
     unreadable, _ = lying(b"")
     assert bytes(measured.head) == octets_of(one)
     assert read_header(unreadable, measured, record.envelope).SeriesDescription == "Thorax"

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archive.errors import TornRecord
+from archive.store.bodies import scan
 from archive.store.segment import (
     ENVELOPE_LIMIT,
     Envelope,
@@ -17,7 +18,6 @@ from archive.store.segment import (
     RecordKind,
     is_segment_name,
     record_parts,
-    scan,
     segment_head,
     segment_name,
 )
