@@ -83,7 +83,7 @@ class Scale:
 FULL = Scale(
     sizes=SIZES,
     pairs=7,
-    long_pairs=3,
+    long_pairs=7,
     long_count=18_950,
     nagle={"ct": 300, "small": 1000},
     nagle_peers=60,
