@@ -13,6 +13,7 @@ import structlog
 from archive.clock import SystemClock
 from archive.dimse.gate import Gate
 from archive.dimse.gate_team import Team
+from archive.errors import ConfigurationInvalid
 from archive.process import report_ready
 from archive.stopping import stop_requested
 from local_node.config import NodeSettings
@@ -87,7 +88,7 @@ class _Shared:
         """Start the processes, then bind; return the port.
 
         Raises:
-            OSError: the address cannot be bound.
+            ConfigurationInvalid: the address cannot be bound.
             SystemExit: no process has become ready.
         """
         self._team.start()
@@ -95,7 +96,11 @@ class _Shared:
             self._team.stop(0)
             _log.error("receive.no_process_ready", seconds=START_SECONDS)
             raise SystemExit(os.EX_UNAVAILABLE)
-        return self._gate.start()
+        try:
+            return self._gate.start()
+        except ConfigurationInvalid:
+            self._team.stop(STOP_SECONDS)
+            raise
 
     def stop(self) -> None:
         """Accept no more, and have the processes put down what they have."""

@@ -10,6 +10,8 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from archive.binding import binding
+
 _BACKLOG = 512
 _GRACE_S = 3
 """How long answers that have begun may go on after a stop."""
@@ -29,7 +31,7 @@ class HttpServer:
         wait shall let them go.
 
         Raises:
-            OSError: the address cannot be bound.
+            ConfigurationInvalid: the address cannot be bound.
         """
         self._socket = _bound(host, port)
         config = uvicorn.Config(
@@ -98,6 +100,7 @@ class _Server(uvicorn.Server):
 
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    with binding("HTTP", host, port):
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     listener.set_inheritable(False)
     return listener

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from archive.binding import binding
 from archive.dimse.gate_places import Places
 from archive.dimse.gate_request import BEGINNING_OCTETS, Beginning, read_beginning
 from archive.dimse.limits import DoorLimits
@@ -77,11 +78,12 @@ class Gate:
         """Bind and accept in a thread; return the port.
 
         Raises:
-            OSError: the address cannot be bound.
+            ConfigurationInvalid: the address cannot be bound.
         """
         self._is_stopping = False
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        self._listener = socket.create_server(self._address, family=family, backlog=_BACKLOG)
+        with binding("DICOM", *self._address):
+            self._listener = socket.create_server(self._address, family=family, backlog=_BACKLOG)
         self._listener.settimeout(0)
         self._wake = os.eventfd(0)
         self._poll = select.epoll()

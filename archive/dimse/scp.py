@@ -66,7 +66,7 @@ class Door:
         """Bind and serve in threads; return the port.
 
         Raises:
-            OSError: the address cannot be bound.
+            ConfigurationInvalid: the address cannot be bound.
         """
         gate = Gate(self._address, limits=self._limits, taker=self)
         port = gate.start()

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from archive.binding import binding
 from archive.clock import Clock
 from archive.errors import ConfigurationInvalid
 from archive.store.spool import Spool
@@ -69,9 +70,10 @@ class MllpListener:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(_say_defect)
         try:
-            server = await asyncio.start_server(self._accepted, self.host, self.port)
-        except OSError as error:
-            bound.set_exception(_not_bound(self.host, self.port, error))
+            with binding("MLLP", self.host, self.port):
+                server = await asyncio.start_server(self._accepted, self.host, self.port)
+        except ConfigurationInvalid as error:
+            bound.set_exception(error)
             return
         bound.set_result(server.sockets[0].getsockname()[1])
         await self._stopping.wait()
@@ -109,12 +111,6 @@ class MllpListener:
             conversation.stop()
         if tasks:
             await asyncio.wait(tasks, timeout=_STOP_SECONDS)
-
-
-def _not_bound(host: str, port: int, error: OSError) -> ConfigurationInvalid:
-    return ConfigurationInvalid(
-        "The MLLP address cannot be bound.", host=host, port=port, cause=error.strerror
-    )
 
 
 def _say_defect(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

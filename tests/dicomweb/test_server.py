@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from archive.dicomweb.server import HttpServer
+from archive.errors import ConfigurationInvalid
 
 
 @contextmanager
@@ -61,5 +62,7 @@ def test_a_port_that_is_taken_is_refused_at_once() -> None:
     async def app(_scope: object, _receive: object, _send: object) -> None: ...
 
     first = HttpServer(app, host="127.0.0.1", port=0)
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(ConfigurationInvalid) as refused:
         HttpServer(app, host="127.0.0.1", port=first.port)
+    assert refused.value.facts["port"] == first.port
+    assert "in use" in str(refused.value.facts["cause"])

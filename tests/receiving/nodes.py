@@ -76,11 +76,10 @@ class Node:
         }
 
 
-@contextmanager
-def running_node(
-    directory: Path, *, processes: int = 2, limits: Mapping[str, object] | None = None
-) -> Iterator[Node]:
-    """Run `imagestore node receive`; it must end in order when the block ends."""
+def configured(
+    directory: Path, *, processes: int, limits: Mapping[str, object] | None = None, port: int = 0
+) -> Path:
+    """Write the configuration of a node below ``directory``, and return its file."""
     archive = directory / "archive"
     archive.mkdir()
     file = directory / "config.toml"
@@ -89,16 +88,25 @@ def running_node(
         "directory": str(archive),
         "broker": "redis+socket:///nowhere?virtual_host=0",
         "limits": {"disk_floor_bytes": 0, **(limits or {})},
-        "dicom": {"any_caller": True, "processes": processes},
+        "dicom": {"any_caller": True, "processes": processes, "port": port},
         "node": {"name": "RXA", "organisation": "RXA", "ae_title": "RXA"},
         "authorities": [{"namespace": "RXA"}],
     }
     file.write_text(toml_document(told))
+    return file
+
+
+@contextmanager
+def running_node(
+    directory: Path, *, processes: int = 2, limits: Mapping[str, object] | None = None
+) -> Iterator[Node]:
+    """Run `imagestore node receive`; it must end in order when the block ends."""
+    file = configured(directory, processes=processes, limits=limits)
     process = Process(
         arguments=("node", "receive", "--config", str(file)), log=directory / "receive.log"
     )
     process.start()
     try:
-        yield Node(process, archive / "spool")
+        yield Node(process, directory / "archive" / "spool")
     finally:
         process.stop()
